@@ -1,0 +1,148 @@
+//! What the engine judges by. Everything here enters the configuration's hash; nothing here names a host, a topic or a clock.
+
+/// How many false alarms the operator accepts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum AlarmBudget {
+    /// Share of ordinary sessions that may alarm, 0 < α < 1.
+    PerSession(f64),
+    /// Alarms a day for the whole fleet, > 0.
+    PerDay(f64),
+}
+
+/// What a new agent's first sessions may raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColdStart {
+    /// Judged by group and population.
+    Pool,
+    /// No behavioural finding while young; its contract judges it.
+    Contract,
+    /// No finding at all from a new agent's first sessions.
+    Quiet,
+}
+
+/// Whether gaps between events mean anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// Switched off in a session while all its gaps agree within 2 ms.
+    Auto,
+    /// Always on.
+    Real,
+    /// Always off.
+    Synthetic,
+}
+
+/// The `[alarm]` table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alarm {
+    /// How many false alarms the operator accepts.
+    pub budget: AlarmBudget,
+    /// What a new agent's first sessions may raise.
+    pub cold_start: ColdStart,
+}
+
+/// When a session closes (DETECTION.md, "Sessions").
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionRules {
+    /// Stream time without events, ms.
+    pub idle_ms: i64,
+    /// Events.
+    pub events_max: u32,
+    /// Stream time since the first event, ms.
+    pub length_ms: i64,
+    /// Open sessions of one agent.
+    pub open_max: usize,
+}
+
+/// The `[detect]` table: the scorer's constants (DETECTION.md, section 0.1) and the bounds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detect {
+    /// Whether gaps between events mean anything.
+    pub clock: Clock,
+    /// When a session closes.
+    pub sessions: SessionRules,
+    /// Group share in the sequence, γs.
+    pub group_share_sequence: f64,
+    /// Group share in the attributes, γa.
+    pub group_share_attributes: f64,
+    /// Joint weight, ω.
+    pub joint_weight: f64,
+    /// END factor, ξ.
+    pub end_factor: f64,
+    /// Cap on identity increments.
+    pub identity_cap: f64,
+    /// Family shares A, B, C, D, E, V; they sum to 1.
+    pub family_shares: [f64; 6],
+    /// Sessions of a shard after which new facts wait to be seen again; `None`: only by command.
+    pub seal_after_sessions: Option<u64>,
+}
+
+/// The `[step_up]` table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepUp {
+    /// Event time until an unanswered request counts as denied, ms.
+    pub expires_after_ms: i64,
+    /// Who may decide; empty: anyone but the principal and the agent.
+    pub approvers: Vec<String>,
+    /// Accepted authentication strengths; empty: not checked.
+    pub acr_values: Vec<String>,
+    /// Whether answers must be signed.
+    pub require_signature: bool,
+}
+
+/// The `[policy]` table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Policy {
+    /// Whether the program may suspend an agent by itself.
+    pub auto_suspend: bool,
+    /// Patterns over tool, tool server, target and destination.
+    pub sensitive: Vec<String>,
+    /// How long an agent may act before its inventory record must be there, ms.
+    pub shadow_grace_ms: i64,
+}
+
+/// All that the engine needs to know.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EngineConfig {
+    /// The `[alarm]` table.
+    pub alarm: Alarm,
+    /// The `[detect]` table.
+    pub detect: Detect,
+    /// The `[step_up]` table.
+    pub step_up: StepUp,
+    /// The `[policy]` table.
+    pub policy: Policy,
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self { budget: AlarmBudget::PerSession(0.01), cold_start: ColdStart::Pool }
+    }
+}
+
+impl Default for SessionRules {
+    fn default() -> Self {
+        Self { idle_ms: 30 * 60_000, events_max: 512, length_ms: 6 * 3_600_000, open_max: 64 }
+    }
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self {
+            clock: Clock::Auto,
+            sessions: SessionRules::default(),
+            group_share_sequence: 0.0,
+            group_share_attributes: 0.1,
+            joint_weight: 0.9,
+            end_factor: 0.2,
+            identity_cap: 3.0,
+            family_shares: [0.55, 0.10, 0.05, 0.04, 0.10, 0.16],
+            seal_after_sessions: Some(40),
+        }
+    }
+}
+
+impl Default for StepUp {
+    fn default() -> Self {
+        Self { expires_after_ms: 15 * 60_000, approvers: Vec::new(), acr_values: Vec::new(), require_signature: false }
+    }
+}

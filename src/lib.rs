@@ -1,0 +1,15 @@
+//! Gaitkeeper learns how each AI agent normally walks, and says so when the gait changes.
+//!
+//! The layers, highest first; arrows point down only (`tests/tidy.rs`):
+//! `cli` → `stream`, `workbench` → `engine` → `detect` → `baseline` → `config`, `event`, `finding` → `stats`.
+
+pub mod baseline;
+pub mod cli;
+pub mod config;
+pub mod detect;
+pub mod engine;
+pub mod event;
+pub mod finding;
+pub mod stats;
+pub mod stream;
+pub mod workbench;
