@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `gaitkeeper` binary; everything is in [`gaitkeeper::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gaitkeeper::cli::main()
+}

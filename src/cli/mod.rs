@@ -1,1 +1,91 @@
-//! (filled by its issue)
+//! The commands. The only layer that prints, and the only one with `anyhow`.
+
+mod check_config;
+mod completions;
+mod demo;
+mod evaluate;
+mod generate;
+mod replay;
+mod run;
+mod schema;
+mod topics;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How a command ended, as the shell sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Fine = 0,
+    /// An expectation or a verification failed.
+    Failed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// Input, output or broker.
+    Io = 3,
+}
+
+/// What went wrong and the exit code it deserves.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    /// Usage or configuration: exit code 2.
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Usage, error: error.into() }
+    }
+
+    /// Input, output or broker: exit code 3.
+    pub fn io(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Io, error: error.into() }
+    }
+}
+
+type Outcome = Result<Exit, Failure>;
+
+/// Learns how each AI agent normally walks, and says so when the gait changes.
+#[derive(Debug, Parser)]
+#[command(name = "gaitkeeper", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Run(run::Args),
+    Replay(replay::Args),
+    Evaluate(evaluate::Args),
+    Generate(generate::Args),
+    Topics(topics::Args),
+    CheckConfig(check_config::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}
+
+/// Parses the arguments, runs the command, says on stderr what went wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Generate(args) => generate::run(args),
+        Command::Topics(args) => topics::run(args),
+        Command::CheckConfig(args) => check_config::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+    };
+    let exit = outcome.unwrap_or_else(|failure| {
+        eprintln!("gaitkeeper: {:#}", failure.error);
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
