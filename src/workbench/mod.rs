@@ -1,1 +1,4 @@
-//! (filled by its issue)
+//! What works on recorded streams: reading, replaying, judging against ground truth, making streams.
+
+pub mod ground_truth;
+pub mod recording;
