@@ -1,4 +1,5 @@
 //! What works on recorded streams: reading, replaying, judging against ground truth, making streams.
 
 pub mod ground_truth;
+pub mod metrics;
 pub mod recording;
