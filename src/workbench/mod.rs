@@ -2,4 +2,5 @@
 
 pub mod ground_truth;
 pub mod metrics;
+pub mod peers;
 pub mod recording;

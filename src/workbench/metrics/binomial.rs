@@ -55,6 +55,7 @@ fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
 }
 
 /// Lentz's evaluation of the continued fraction of the incomplete beta function (DLMF 8.17.22).
+#[expect(clippy::many_single_char_names, reason = "the names of the formula")]
 fn beta_cdf_left(x: f64, a: f64, b: f64) -> f64 {
     const TINY: f64 = 1e-300;
     const STEPS_MAX: u32 = 10_000;
