@@ -3,11 +3,14 @@
 mod check_config;
 mod completions;
 mod demo;
+mod destination;
 mod evaluate;
 mod generate;
+mod progress;
 mod replay;
 mod run;
 mod schema;
+mod timestamp;
 mod topics;
 
 use std::process::ExitCode;
