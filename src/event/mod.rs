@@ -1,11 +1,24 @@
 //! The native event: one action of one agent, as it came over Kafka. Decoding lives in the modules beside this one.
 
+pub mod admission;
 pub mod amount;
+pub mod dead_letter;
+pub mod decode_error;
+pub mod field;
+mod json;
+pub mod limits;
+pub mod native;
+pub mod schema;
+pub mod timestamp;
+mod write;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 pub use amount::Amount;
+pub use dead_letter::{DeadLetter, Source};
+pub use decode_error::DecodeError;
+pub use native::{Decoded, Origin, decode};
 
 /// What an agent did. `session_end` closes the session and is not scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +40,21 @@ pub enum Action {
 }
 
 impl Action {
+    /// The value of that word in the native event.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "tool_call" => Self::ToolCall,
+            "llm_call" => Self::LlmCall,
+            "message" => Self::Message,
+            "memory" => Self::Memory,
+            "auth" => Self::Auth,
+            "session_end" => Self::SessionEnd,
+            "other" => Self::Other,
+            _ => return None,
+        })
+    }
+
     /// The word in the native event.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -56,6 +84,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// The value of that word in the native event.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "ok" => Self::Ok,
+            "error" => Self::Error,
+            "denied" => Self::Denied,
+            "timeout" => Self::Timeout,
+            _ => return None,
+        })
+    }
+
     /// The word in the native event.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -80,6 +120,17 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The value of that word in the native event.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "read" => Self::Read,
+            "write" => Self::Write,
+            "destructive" => Self::Destructive,
+            _ => return None,
+        })
+    }
+
     /// The word in the native event.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -160,4 +211,85 @@ pub struct Event<'a> {
     pub environment: Option<Cow<'a, str>>,
     /// The producer's counter.
     pub sequence: Option<u64>,
+}
+
+impl<'a> Event<'a> {
+    /// An event with nothing but what every event has.
+    #[must_use]
+    pub fn bare(event_id: &'a str, ts: i64, agent_id: &'a str, action: Action) -> Self {
+        Self {
+            event_id: Cow::Borrowed(event_id),
+            ts,
+            agent_id: Cow::Borrowed(agent_id),
+            agent_version: None,
+            session_id: None,
+            task_type: None,
+            action,
+            tool: None,
+            tool_server: None,
+            target: None,
+            destination: None,
+            bytes_in: None,
+            bytes_out: None,
+            records: None,
+            duration_ms: None,
+            status: None,
+            credential_id: None,
+            credential_issued_at: None,
+            effect: None,
+            source_ip: None,
+            on_behalf_of: None,
+            peer_agent_id: None,
+            policy_version: None,
+            model: None,
+            amount: None,
+            currency: None,
+            approval_id: None,
+            params_hash: None,
+            trace_id: None,
+            span_id: None,
+            environment: None,
+            sequence: None,
+        }
+    }
+
+    /// The same event, holding its own text.
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        let owned = |text: Option<Cow<'a, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Event {
+            event_id: Cow::Owned(self.event_id.into_owned()),
+            ts: self.ts,
+            agent_id: Cow::Owned(self.agent_id.into_owned()),
+            agent_version: owned(self.agent_version),
+            session_id: owned(self.session_id),
+            task_type: owned(self.task_type),
+            action: self.action,
+            tool: owned(self.tool),
+            tool_server: owned(self.tool_server),
+            target: owned(self.target),
+            destination: owned(self.destination),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            records: self.records,
+            duration_ms: self.duration_ms,
+            status: self.status,
+            credential_id: owned(self.credential_id),
+            credential_issued_at: self.credential_issued_at,
+            effect: self.effect,
+            source_ip: self.source_ip,
+            on_behalf_of: owned(self.on_behalf_of),
+            peer_agent_id: owned(self.peer_agent_id),
+            policy_version: owned(self.policy_version),
+            model: owned(self.model),
+            amount: self.amount.map(Amount::into_owned),
+            currency: owned(self.currency),
+            approval_id: owned(self.approval_id),
+            params_hash: owned(self.params_hash),
+            trace_id: owned(self.trace_id),
+            span_id: owned(self.span_id),
+            environment: owned(self.environment),
+            sequence: self.sequence,
+        }
+    }
 }
