@@ -1,7 +1,11 @@
 //! What works on recorded streams: reading, replaying, judging against ground truth, making streams.
 
+pub mod expectation;
 pub mod generate;
 pub mod ground_truth;
+pub mod junit;
 pub mod metrics;
 pub mod peers;
 pub mod recording;
+pub mod replay;
+pub mod score_line;

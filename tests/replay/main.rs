@@ -1,0 +1,3 @@
+//! `gaitkeeper replay` as its users call it.
+
+mod command;
