@@ -46,6 +46,45 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of the specification.
+    pub const ALL: [Self; 35] = [
+        Self::Sequence,
+        Self::Volume,
+        Self::Duration,
+        Self::Cadence,
+        Self::Novelty,
+        Self::Outcome,
+        Self::Session,
+        Self::ForbiddenAction,
+        Self::OutsideContract,
+        Self::UnapprovedDestination,
+        Self::UnapprovedPeer,
+        Self::IntentLimit,
+        Self::Structuring,
+        Self::Delegation,
+        Self::Environment,
+        Self::ShadowAgent,
+        Self::DormantAgent,
+        Self::DecommissionedAgent,
+        Self::SuspendedAgentActive,
+        Self::CredentialShared,
+        Self::CredentialStale,
+        Self::CredentialNewSource,
+        Self::CredentialUnknown,
+        Self::AnswerRefused,
+        Self::ApprovalMissing,
+        Self::ApprovalMismatch,
+        Self::ApprovalReplayed,
+        Self::ApprovalRefusedButExecuted,
+        Self::ActedAfterSuspension,
+        Self::EnforcementUnconfirmed,
+        Self::DriftAttributed,
+        Self::DriftUnexplained,
+        Self::SequenceGap,
+        Self::AgentSilent,
+        Self::Unscorable,
+    ];
+
     /// The word in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -86,5 +125,19 @@ impl Kind {
             Self::AgentSilent => "agent_silent",
             Self::Unscorable => "unscorable",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed_and_its_word_is_the_one_it_is_written_with() {
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        assert_eq!(Kind::ALL.last(), Some(&Kind::Unscorable));
     }
 }
