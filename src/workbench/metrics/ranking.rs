@@ -35,7 +35,7 @@ impl Measures {
 /// Items of a common list, best score first; equal scores form one step.
 #[derive(Debug, Clone)]
 pub struct Ranking {
-    /// Index into the common list and whether the item is positive.
+    /// Index of the item's weight and whether the item is positive.
     items: Vec<(u32, bool)>,
     /// End of each step in `items`.
     step_ends: Vec<u32>,
@@ -57,7 +57,21 @@ impl Ranking {
     /// Ranks the items whose index `keep` accepts; weights still go by index into the common list.
     #[must_use]
     pub fn of_subset(scores: &[f64], positive: &[bool], keep: impl Fn(usize) -> bool) -> Self {
-        let mut order: Vec<usize> = (0..scores.len()).filter(|&index| keep(index)).collect();
+        let order = (0..scores.len()).filter(|&index| keep(index)).collect();
+        Self::sorted(order, scores, positive, |index| index)
+    }
+
+    /// Ranks items that are redrawn together with others: item `i` takes the weight of `owners[i]`, as an event that of its session.
+    ///
+    /// # Panics
+    /// If the three lists differ in length.
+    #[must_use]
+    pub fn of_owned(scores: &[f64], positive: &[bool], owners: &[usize]) -> Self {
+        assert!(scores.len() == positive.len() && scores.len() == owners.len(), "one label and one owner a score");
+        Self::sorted((0..scores.len()).collect(), scores, positive, |index| owners[index])
+    }
+
+    fn sorted(mut order: Vec<usize>, scores: &[f64], positive: &[bool], owner: impl Fn(usize) -> usize) -> Self {
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
         let mut step_ends = Vec::new();
         for (place, pair) in order.windows(2).enumerate() {
@@ -68,7 +82,7 @@ impl Ranking {
         if !order.is_empty() {
             step_ends.push(index32(order.len()));
         }
-        let items: Vec<(u32, bool)> = order.into_iter().map(|index| (index32(index), positive[index])).collect();
+        let items: Vec<(u32, bool)> = order.into_iter().map(|index| (index32(owner(index)), positive[index])).collect();
         let positives = items.iter().filter(|item| item.1).count() as u64;
         let totals = (positives, items.len() as u64 - positives);
         Self { items, step_ends, totals }
@@ -86,7 +100,7 @@ impl Ranking {
         self.pass(self.totals, |_| 1)
     }
 
-    /// The figures with item `i` of the common list counted `weights[i]` times.
+    /// The figures with each item counted as often as its place in `weights` says.
     #[must_use]
     pub fn measures_weighted(&self, weights: &[u16]) -> Measures {
         let mut totals = (0, 0);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::{Event, Status};
+use crate::event::{Action, Event, Status};
 
 /// Tool number before a session's first step.
 pub const START: u32 = 0;
@@ -63,7 +63,7 @@ enum Space {
 }
 
 impl Traces {
-    /// Adds an event to session `session`, which is at most one more than the greatest so far.
+    /// Adds an event to session `session`, which is at most one more than the greatest so far. A `session_end` is no step.
     pub fn add(&mut self, session: usize, training: bool, event: &Event<'_>) {
         if session == self.sessions.len() {
             let agent = self.number(Space::Agent, &event.agent_id);
@@ -72,6 +72,9 @@ impl Traces {
                 None => self.number(Space::Group, &format!("\u{0}{}", event.agent_id)),
             };
             self.sessions.push(Trace { agent, group, training, steps: Vec::new() });
+        }
+        if event.action == Action::SessionEnd {
+            return;
         }
         let tool = match (&event.tool, &event.tool_server) {
             (Some(tool), None) => self.number(Space::Tool, tool),
