@@ -1,5 +1,6 @@
 //! `gaitkeeper evaluate`: how well labelled misuse is found, and what it costs.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,11 +8,10 @@ use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 
 use crate::config::{AlarmBudget, EngineConfig};
-use crate::event::timestamp;
 use crate::workbench::evaluate::{Mode, Options, Recorded, evaluate, meta, table};
 use crate::workbench::metrics::Bootstrap;
 
-use super::{Exit, Failure, Outcome};
+use super::{Exit, Failure, Outcome, destination, timestamp};
 
 /// Measures detection and false alarms on a labelled stream
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub struct Args {
     file: PathBuf,
     /// End of the training stretch, RFC 3339 or epoch ms [default: `train_end_ts` of NAME.meta.json beside the file; without one
     /// everything is scored live]
-    #[arg(long, value_name = "TS", value_parser = parse_time)]
+    #[arg(long, value_name = "TS", value_parser = timestamp::parse)]
     train_until: Option<i64>,
     /// What the engine may learn from the test sessions
     #[arg(long, value_enum, default_value_t = Modes::All)]
@@ -62,27 +62,28 @@ enum Compare {
 
 pub fn run(args: Args) -> Outcome {
     let train_until = training_end(&args)?;
-    let modes = modes(args.mode, train_until)?;
+    let Args { file, mode, compare, budget, json, draws, seed, .. } = args;
+    let modes = modes(mode, train_until)?;
     let mut config = EngineConfig::default();
-    config.alarm.budget = args.budget;
-    let alpha = match args.budget {
+    config.alarm.budget = budget;
+    let alpha = match budget {
         AlarmBudget::PerSession(share) => share,
         AlarmBudget::PerDay(_) => 0.01,
     };
-    let recorded = Recorded::read(std::slice::from_ref(&args.file), train_until, config.detect.sessions.idle_ms).map_err(Failure::io)?;
+    let recorded = Recorded::read(std::slice::from_ref(&file), train_until, config.detect.sessions.idle_ms).map_err(Failure::io)?;
     if recorded.is_empty() {
-        return Err(Failure::usage(anyhow!("{} holds no event", args.file.display())));
+        return Err(Failure::usage(anyhow!("{} holds no event", file.display())));
     }
-    let peers = args.compare == Some(Compare::Peers);
+    let peers = compare == Some(Compare::Peers);
     if peers && train_until.is_none() {
         eprintln!("gaitkeeper: peers need a training stretch; without --train-until they are left out");
     }
-    let bootstrap = Bootstrap { draws: args.draws, seed: args.seed };
+    let bootstrap = Bootstrap { draws, seed };
     let evaluation = evaluate(&recorded, &Options { train_until, modes, peers, config: Arc::new(config), alpha, bootstrap });
-    if let Some(path) = &args.json {
-        let mut json = serde_json::to_vec_pretty(&evaluation).map_err(Failure::io)?;
-        json.push(b'\n');
-        std::fs::write(path, json).with_context(|| path.display().to_string()).map_err(Failure::io)?;
+    if let Some(path) = &json {
+        let mut out = destination::open(path)?;
+        let written = serde_json::to_writer_pretty(&mut out, &evaluation).map_err(std::io::Error::from);
+        written.and_then(|()| writeln!(out)).and_then(|()| out.flush()).with_context(|| path.display().to_string()).map_err(Failure::io)?;
     }
     print!("{}", table::render(&evaluation));
     Ok(Exit::Fine)
@@ -97,7 +98,7 @@ fn training_end(args: &Args) -> Result<Option<i64>, Failure> {
         eprintln!("gaitkeeper: no training stretch given; all sessions are scored live");
         return Ok(None);
     };
-    let until = parse_time(&text).map_err(|error| Failure::usage(anyhow!("train_end_ts beside {}: {error}", args.file.display())))?;
+    let until = timestamp::parse(&text).map_err(|error| Failure::usage(anyhow!("train_end_ts beside {}: {error}", args.file.display())))?;
     eprintln!("gaitkeeper: training until {text}, as {} says", meta::path_beside(&args.file).unwrap_or_default().display());
     Ok(Some(until))
 }
@@ -110,11 +111,6 @@ fn modes(asked: Modes, train_until: Option<i64>) -> Result<Vec<Mode>, Failure> {
         (Modes::Triage, _) => Ok(vec![Mode::Triage]),
         (Modes::All, Some(_)) => Ok(Mode::ALL.to_vec()),
     }
-}
-
-fn parse_time(text: &str) -> Result<i64, String> {
-    let ms = text.parse().ok().and_then(timestamp::from_epoch_ms);
-    ms.or_else(|| timestamp::from_rfc3339(text)).ok_or_else(|| format!("`{text}` is neither RFC 3339 nor epoch ms"))
 }
 
 fn parse_budget(text: &str) -> Result<AlarmBudget, String> {
@@ -149,12 +145,5 @@ mod tests {
         check_budget("0", None);
         check_budget("-1/day", None);
         check_budget("nan", None);
-    }
-
-    #[test]
-    fn a_time_is_rfc_3339_or_epoch_ms() {
-        assert_eq!(parse_time("2025-01-06T19:03:42.423Z"), Ok(1_736_190_222_423));
-        assert_eq!(parse_time("1736190222423"), Ok(1_736_190_222_423));
-        assert!(parse_time("yesterday").is_err());
     }
 }

@@ -36,6 +36,9 @@ pub struct Options {
 }
 
 /// Scores the stream in every mode and by every peer, then reads the labels and measures.
+///
+/// # Panics
+/// If the engine does.
 #[must_use]
 pub fn evaluate(recorded: &Recorded, options: &Options) -> Evaluation {
     let peers: &[Peer] = if options.peers && options.train_until.is_some() { PEERS } else { &[] };

@@ -163,8 +163,8 @@ fn read_truth(recorded: &Recorded) -> (Test, Vec<(usize, usize)>) {
     (test, ranges)
 }
 
-fn rank(recorded: &Recorded, test: &Test, scored: &Scored, pool: &mut Pool) -> Places {
-    let scores: Vec<f64> = test.sessions.iter().map(|&session| scored.sessions[session].score).collect();
+fn rank(recorded: &Recorded, test: &Test, run: &Scored, pool: &mut Pool) -> Places {
+    let scores: Vec<f64> = test.sessions.iter().map(|&session| run.sessions[session].score).collect();
     let sessions = pool.add(Ranking::new(&scores, &test.misuse));
     let names: std::collections::BTreeSet<&String> = test.attacks.iter().flatten().collect();
     let of_attack =
@@ -179,7 +179,7 @@ fn rank(recorded: &Recorded, test: &Test, scored: &Scored, pool: &mut Pool) -> P
         for &record in &recorded.sessions[session].records {
             if let Some(misuse) = recorded.truth(record as usize).event {
                 // What could not be judged is as ordinary as can be.
-                event_scores.push(scored.events[record as usize].unwrap_or(0.0));
+                event_scores.push(run.events[record as usize].unwrap_or(0.0));
                 event_misuse.push(misuse);
                 owners.push(owner);
             }

@@ -10,6 +10,9 @@ use super::measured::{Detector, EngineFigures, Evaluation, Figure, Figures};
 const NAME_CHARS: usize = 40;
 
 /// The whole report.
+///
+/// # Panics
+/// Never: a string can always be written to.
 #[must_use]
 pub fn render(evaluation: &Evaluation) -> String {
     let mut text = String::new();
