@@ -72,8 +72,8 @@ pub struct Detect {
     pub identity_cap: f64,
     /// Family shares A, B, C, D, E, V; they sum to 1.
     pub family_shares: [f64; 6],
-    /// Sessions of a shard after which new facts wait to be seen again; `None`: only by command.
-    pub seal_after_sessions: Option<u64>,
+    /// Committed sessions of an agent after which its new facts wait to be seen again; `None`: only by command.
+    pub seal_after_sessions: Option<u32>,
 }
 
 /// The `[step_up]` table.

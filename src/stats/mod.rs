@@ -1,1 +1,8 @@
-//! (filled by its issue)
+//! Estimators without domain: back-off counts, moments, Student's t, calibration, e-values. The caller brings the time.
+
+pub mod calibrator;
+pub mod count_node;
+pub mod evidence;
+pub mod hash;
+pub mod moments;
+pub mod student_t;

@@ -1,0 +1,24 @@
+//! What the agents of one task type or role do together.
+
+use super::sequence::Counts;
+use super::volume::SharedCell;
+
+/// Shared cells by [`super::volume::cell_key`].
+pub type SharedCells = hashbrown::HashMap<u64, SharedCell, foldhash::fast::FixedState>;
+
+/// What a group normally does.
+#[derive(Debug, Clone, Default)]
+pub struct GroupBaseline {
+    /// The task type or role.
+    pub name: Box<str>,
+    /// Tools and attributes; outcomes are not grouped.
+    pub counts: Counts,
+    /// Sizes, durations, gaps.
+    pub cells: SharedCells,
+    /// Lengths of sessions.
+    pub events: SharedCell,
+    /// Totals of sessions.
+    pub bytes: SharedCell,
+    /// Committed sessions of all its agents.
+    pub sessions: u64,
+}

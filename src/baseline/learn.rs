@@ -1,0 +1,250 @@
+//! How a closed session enters the baselines (DETECTION.md, sections 1 and 3). Nothing else writes to them.
+
+use super::agent::AgentBaseline;
+use super::candidates::Novelty;
+use super::group::GroupBaseline;
+use super::model::{AgentIndex, GroupIndex, Model};
+use super::pins::{Fact, Owner, Pins};
+use super::population::{ExpertWeights, Population};
+use super::sequence::{self, Counts, EXPERTS, History, STATUS_ANY_TOOL, attribute_context, status_context};
+use super::tools::{END, Tools, UNMODELLED};
+use super::volume::{Densities, Prior, SharedCell, cell_key};
+use super::{Attribute, Observation, ToolId, bounds};
+
+/// Sessions of an agent that shape the weights a new agent starts with.
+const SHAPING_SESSIONS: u32 = 20;
+
+/// A closed session, as far as it is learned.
+#[derive(Debug)]
+pub struct SessionDelta<'s> {
+    /// Whose session.
+    pub agent: AgentIndex,
+    /// Of which group.
+    pub group: Option<GroupIndex>,
+    /// Its events, in order.
+    pub observations: &'s [Observation],
+    /// Weights of the experts at its end.
+    pub weights: [f64; EXPERTS],
+    /// `Σ bytes_out`.
+    pub bytes_out: f64,
+}
+
+/// What the gate says about new facts.
+#[derive(Debug, Clone, Copy)]
+pub enum Gate<'p> {
+    /// Everything is learned: before the seal, or after an analyst's approval.
+    Open,
+    /// New facts wait to be seen in five sessions; pinned facts are dropped, where pins apply.
+    Sealed(Option<(&'p Pins, Owner)>),
+}
+
+impl Gate<'_> {
+    fn pinned(self, fact: Fact) -> bool {
+        matches!(self, Self::Sealed(Some((pins, owner))) if pins.contains(owner, fact))
+    }
+
+    fn is_open(self) -> bool {
+        matches!(self, Self::Open)
+    }
+}
+
+/// What of one event is learned.
+#[derive(Debug, Clone, Copy, Default)]
+struct Learned {
+    transition: bool,
+    attributes: u8,
+}
+
+impl Model {
+    /// Learns a closed session, as far as the gate lets it.
+    pub fn learn(&mut self, delta: &SessionDelta<'_>, gate: Gate<'_>) {
+        let learned = self.judge_facts(delta, gate);
+        let parent = self.agent(delta.agent).parent;
+        // A version's parent is another agent; its cells are put back below.
+        let parent_cells = parent.map(|parent| std::mem::take(&mut self.agents[parent.0 as usize].cells));
+        let Self { tools, population, groups, agents } = self;
+        let agent = &mut agents[delta.agent.0 as usize];
+        let mut levels = Levels { tools, population, group: delta.group.map(|group| &mut groups[group.0 as usize]), agent };
+        let mut history = History::default();
+        for (observation, learned) in delta.observations.iter().zip(&learned) {
+            if learned.transition {
+                levels.learn_transition(&history, observation.tool);
+            }
+            levels.learn_status(observation);
+            for (attribute, value) in observation.attributes() {
+                if learned.attributes >> attribute as u8 & 1 == 1 {
+                    levels.learn_attribute(attribute, observation.tool, value);
+                }
+            }
+            levels.learn_values(observation, parent_cells.as_ref());
+            history.push(observation.tool);
+        }
+        if learned.last().is_some_and(|end| end.transition) {
+            levels.learn_transition(&history, END);
+        }
+        levels.learn_totals(delta);
+        levels.learn_weights(delta.weights);
+        levels.agent.sessions += 1;
+        levels.agent.events += delta.observations.len() as u64;
+        levels.agent.enforce_bounds();
+        let AgentBaseline { golden, cells, .. } = levels.agent;
+        golden.learn(delta.observations.iter(), cells);
+        if let Some(group) = levels.group {
+            group.sessions += 1;
+        }
+        if let (Some(parent), Some(cells)) = (parent, parent_cells) {
+            self.agents[parent.0 as usize].cells = cells;
+        }
+    }
+
+    /// Judges all facts of a session before any is learned: one entry an event, and one for END.
+    fn judge_facts(&mut self, delta: &SessionDelta<'_>, gate: Gate<'_>) -> Vec<Learned> {
+        let mut all = vec![Learned { transition: true, attributes: u8::MAX }; delta.observations.len() + 1];
+        if gate.is_open() {
+            return all;
+        }
+        let Self { groups, agents, .. } = self;
+        let agent = &mut agents[delta.agent.0 as usize];
+        let group = delta.group.map(|group| &groups[group.0 as usize].counts);
+        let mut waiting = Waiting { counts: &agent.counts, group, candidates: &mut agent.candidates, seen: Vec::new() };
+        let mut last = super::tools::START;
+        for (observation, learned) in delta.observations.iter().zip(&mut all) {
+            let tool = observation.tool;
+            learned.transition = tool != UNMODELLED
+                && !gate.pinned(Fact::Transition(last, tool))
+                && !gate.pinned(Fact::Tool(tool))
+                && waiting.may_learn_transition(last, tool);
+            for (attribute, value) in observation.attributes() {
+                if gate.pinned(Fact::Value(attribute, value)) || !waiting.may_learn_value(attribute, tool, value) {
+                    learned.attributes &= !(1 << attribute as u8);
+                }
+            }
+            last = tool;
+        }
+        if let Some(end) = all.last_mut() {
+            end.transition = waiting.may_learn_transition(last, END);
+        }
+        all
+    }
+}
+
+/// The waiting room of one session's new facts.
+struct Waiting<'m> {
+    counts: &'m Counts,
+    group: Option<&'m Counts>,
+    candidates: &'m mut super::candidates::Candidates,
+    /// Facts of this session that were judged already: only the first occurrence counts.
+    seen: Vec<Novelty>,
+}
+
+impl Waiting<'_> {
+    fn may_learn_transition(&mut self, last: ToolId, tool: ToolId) -> bool {
+        let known = self.counts.has_transition(last, tool) || self.group.is_some_and(|group| group.has_transition(last, tool));
+        known || self.count(Novelty::Transition { last, tool })
+    }
+
+    fn may_learn_value(&mut self, attribute: Attribute, tool: ToolId, value: u64) -> bool {
+        let context = attribute_context(attribute, tool);
+        let known = sequence::count(&self.counts.attributes, context, value) > 0
+            || self.counts.anywhere(attribute, value) > 0
+            || self.group.is_some_and(|group| group.anywhere(attribute, value) > 0);
+        known || self.count(Novelty::Value { attribute, context, value })
+    }
+
+    fn count(&mut self, novelty: Novelty) -> bool {
+        if self.seen.contains(&novelty) {
+            return false;
+        }
+        self.seen.push(novelty);
+        self.candidates.see(novelty)
+    }
+}
+
+/// One agent with all that is above it.
+struct Levels<'m> {
+    tools: &'m mut Tools,
+    population: &'m mut Population,
+    group: Option<&'m mut GroupBaseline>,
+    agent: &'m mut AgentBaseline,
+}
+
+impl Levels<'_> {
+    fn learn_transition(&mut self, history: &History, tool: ToolId) {
+        let touched = self.agent.sessions;
+        for context in history.contexts() {
+            let mut opened = sequence::add_bounded(&mut self.agent.counts.sequence, context, tool, touched, bounds::TOOLS_PER_NODE);
+            if opened && let Some(group) = &mut self.group {
+                opened = sequence::add(&mut group.counts.sequence, context, tool);
+            }
+            if opened {
+                sequence::add(&mut self.population.counts.sequence, context, tool);
+            }
+        }
+        self.tools.learn(tool);
+    }
+
+    fn learn_status(&mut self, observation: &Observation) {
+        let Some(status) = observation.status() else { return };
+        let context = status_context(observation.tool);
+        let touched = self.agent.sessions;
+        if sequence::add_bounded(&mut self.agent.counts.status, context, status, touched, bounds::TOOLS_PER_NODE)
+            && sequence::add(&mut self.population.counts.status, context, status)
+        {
+            sequence::add(&mut self.population.counts.status, STATUS_ANY_TOOL, status);
+        }
+    }
+
+    fn learn_attribute(&mut self, attribute: Attribute, tool: ToolId, value: u64) {
+        let context = attribute_context(attribute, tool);
+        let touched = self.agent.sessions;
+        let mut opened = sequence::add_bounded(&mut self.agent.counts.attributes, context, value, touched, bounds::VALUES_PER_NODE);
+        self.agent.counts.any[attribute as usize].add(value, bounds::VALUES_PER_ATTRIBUTE);
+        if let Some(group) = &mut self.group {
+            if opened {
+                opened = sequence::add(&mut group.counts.attributes, context, value);
+            }
+            group.counts.any[attribute as usize].add(value, usize::MAX);
+        }
+        if opened && sequence::add(&mut self.population.counts.attributes, context, value) {
+            self.population.counts.any[attribute as usize].add(value, usize::MAX);
+        }
+    }
+
+    fn learn_values(&mut self, observation: &Observation, parent_cells: Option<&super::agent::Cells>) {
+        for (metric, value) in observation.values() {
+            let key = cell_key(metric, observation.tool, observation.status_or_ok());
+            let shared = &mut self.population.metrics[metric as usize];
+            let prior = Prior::of_population(self.population.cells.get(&key), &shared.cell)
+                .in_group(self.group.as_ref().and_then(|group| group.cells.get(&key)));
+            let parent = parent_cells.and_then(|cells| cells.get(&key)).map(|cell| cell.moments);
+            let Some(cell) = self.agent.cell_mut(key) else { continue };
+            let densities = Densities::of(value, &prior.predict(Some(cell), parent), Some(cell));
+            cell.learn_density(value, &densities, &mut shared.weights);
+            let group_cell = self.group.as_mut().map(|group| group.cells.entry(key).or_default());
+            let population_cell = self.population.cells.entry(key).or_default();
+            cell.learn_moments(value, group_cell.into_iter().chain([population_cell, &mut shared.cell]));
+        }
+    }
+
+    fn learn_totals(&mut self, delta: &SessionDelta<'_>) {
+        let events = delta.observations.len() as f64;
+        let totals = &mut self.agent.totals;
+        totals.count(u32::try_from(delta.observations.len()).unwrap_or(u32::MAX));
+        let (group_events, group_bytes): (Option<&mut SharedCell>, Option<&mut SharedCell>) =
+            self.group.as_mut().map_or((None, None), |group| (Some(&mut group.events), Some(&mut group.bytes)));
+        totals.events.learn_moments((1.0 + events).ln(), group_events.into_iter().chain([&mut self.population.events]));
+        if delta.bytes_out > 0.0 {
+            totals.bytes.learn_moments(delta.bytes_out.ln_1p(), group_bytes.into_iter().chain([&mut self.population.bytes]));
+        }
+    }
+
+    fn learn_weights(&mut self, weights: [f64; EXPERTS]) {
+        self.agent.weights = Some(weights);
+        if self.agent.sessions < SHAPING_SESSIONS {
+            let ExpertWeights(shared) = &mut self.population.weights;
+            for (shared, weight) in shared.iter_mut().zip(weights) {
+                *shared = 0.98 * *shared + 0.02 * weight;
+            }
+        }
+    }
+}

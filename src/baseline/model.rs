@@ -1,0 +1,91 @@
+//! Everything a shard has learned.
+
+use super::agent::AgentBaseline;
+use super::group::GroupBaseline;
+use super::population::Population;
+use super::tools::Tools;
+use super::{Metric, ToolId};
+use crate::baseline::volume::{Cell, Predictive, Prior, cell_key};
+
+/// Number of an agent's baseline within its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentIndex(pub u32);
+
+/// Number of a group within its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupIndex(pub u32);
+
+/// Everything a shard has learned about behaviour.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Tools by number.
+    pub tools: Tools,
+    /// All agents together.
+    pub population: Population,
+    /// Task types and roles.
+    pub groups: Vec<GroupBaseline>,
+    /// Agents and their versions.
+    pub agents: Vec<AgentBaseline>,
+}
+
+impl Model {
+    /// Knows nothing; `hash_key` seeds the hash of names.
+    #[must_use]
+    pub fn new(hash_key: u64) -> Self {
+        Self { tools: Tools::new(hash_key), population: Population::default(), groups: Vec::new(), agents: Vec::new() }
+    }
+
+    /// An agent's baseline.
+    #[must_use]
+    pub fn agent(&self, index: AgentIndex) -> &AgentBaseline {
+        &self.agents[index.0 as usize]
+    }
+
+    /// A group's baseline.
+    #[must_use]
+    pub fn group(&self, index: GroupIndex) -> &GroupBaseline {
+        &self.groups[index.0 as usize]
+    }
+
+    /// The baseline of the version before, where there is one.
+    #[must_use]
+    pub fn parent(&self, index: AgentIndex) -> Option<&AgentBaseline> {
+        self.agent(index).parent.map(|parent| self.agent(parent))
+    }
+
+    /// What the next value of `metric` should look like, with the agent's own cell.
+    #[must_use]
+    pub fn predict(
+        &self,
+        agent: AgentIndex,
+        group: Option<GroupIndex>,
+        metric: Metric,
+        tool: ToolId,
+        status: u8,
+    ) -> (Predictive, Option<&Cell>) {
+        let key = cell_key(metric, tool, status);
+        let own = self.agent(agent).cells.get(&key);
+        let parent = self.parent(agent).and_then(|parent| parent.cells.get(&key)).map(|cell| cell.moments);
+        let prior = Prior::of_population(self.population.cells.get(&key), &self.population.metrics[metric as usize].cell)
+            .in_group(group.and_then(|group| self.group(group).cells.get(&key)));
+        (prior.predict(own, parent), own)
+    }
+
+    /// What the length of the next session should look like, as `ln(1 + events)`.
+    #[must_use]
+    pub fn predict_events(&self, agent: AgentIndex, group: Option<GroupIndex>) -> Predictive {
+        let parent = self.parent(agent).map(|parent| parent.totals.events.moments);
+        Prior::of_population(Some(&self.population.events), &self.population.events)
+            .in_group(group.map(|group| &self.group(group).events))
+            .predict(Some(&self.agent(agent).totals.events), parent)
+    }
+
+    /// What the next session should send in all, as `ln(1 + bytes)`.
+    #[must_use]
+    pub fn predict_bytes(&self, agent: AgentIndex, group: Option<GroupIndex>) -> Predictive {
+        let parent = self.parent(agent).map(|parent| parent.totals.bytes.moments);
+        Prior::of_population(Some(&self.population.bytes), &self.population.bytes)
+            .in_group(group.map(|group| &self.group(group).bytes))
+            .predict(Some(&self.agent(agent).totals.bytes), parent)
+    }
+}

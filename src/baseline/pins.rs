@@ -1,0 +1,134 @@
+//! Facts pinned by an alarm (DETECTION.md, section 3.1): a repeated attack never becomes normal by itself. Only a verdict removes a pin.
+
+use super::{AgentIndex, Attribute, GroupIndex, ToolId, bounds};
+
+/// Whose fact: the group's, or the agent's where it has no group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A group.
+    Group(GroupIndex),
+    /// An agent without one.
+    Agent(AgentIndex),
+}
+
+/// What may be pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// A tool after another.
+    Transition(ToolId, ToolId),
+    /// A tool that the agent had never used, whatever came before.
+    Tool(ToolId),
+    /// A value of an attribute, whatever the tool.
+    Value(Attribute, u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pin {
+    order: u64,
+    /// An analyst said that it was misuse: never evicted.
+    malicious: bool,
+}
+
+type OwnersPins = hashbrown::HashMap<Fact, Pin, foldhash::fast::FixedState>;
+
+/// All pins of a shard.
+#[derive(Debug, Clone, Default)]
+pub struct Pins {
+    owners: hashbrown::HashMap<Owner, OwnersPins, foldhash::fast::FixedState>,
+    order: u64,
+    len: usize,
+    /// Pins that were dropped for want of room.
+    pub evicted: u64,
+}
+
+impl Pins {
+    /// Whether `fact` is pinned for `owner`.
+    #[must_use]
+    pub fn contains(&self, owner: Owner, fact: Fact) -> bool {
+        self.owners.get(&owner).is_some_and(|pins| pins.contains_key(&fact))
+    }
+
+    /// Whether `owner` has any pin.
+    #[must_use]
+    pub fn any(&self, owner: Owner) -> bool {
+        self.owners.get(&owner).is_some_and(|pins| !pins.is_empty())
+    }
+
+    /// Pins a fact; true if it was not pinned before.
+    pub fn pin(&mut self, owner: Owner, fact: Fact) -> bool {
+        let pins = self.owners.entry(owner).or_default();
+        if pins.contains_key(&fact) {
+            return false;
+        }
+        if pins.len() >= bounds::PINS_PER_OWNER {
+            let oldest = pins.iter().filter(|entry| !entry.1.malicious).map(|(&fact, pin)| (pin.order, fact)).min();
+            if let Some((_, oldest)) = oldest {
+                pins.remove(&oldest);
+                self.evicted += 1;
+                self.len -= 1;
+            }
+        }
+        pins.insert(fact, Pin { order: self.order, malicious: false });
+        self.order += 1;
+        self.len += 1;
+        true
+    }
+
+    /// A verdict says it was ordinary.
+    pub fn unpin(&mut self, owner: Owner, fact: Fact) {
+        if let Some(pins) = self.owners.get_mut(&owner)
+            && pins.remove(&fact).is_some()
+        {
+            self.len -= 1;
+        }
+    }
+
+    /// A verdict says it was misuse: the pin becomes permanent.
+    pub fn confirm(&mut self, owner: Owner, fact: Fact) {
+        self.pin(owner, fact);
+        if let Some(pin) = self.owners.get_mut(&owner).and_then(|pins| pins.get_mut(&fact)) {
+            pin.malicious = true;
+        }
+    }
+
+    /// Number of pins.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True if nothing is pinned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fact, Owner, Pins};
+    use crate::baseline::{Attribute, GroupIndex, bounds};
+
+    const OWNER: Owner = Owner::Group(GroupIndex(0));
+
+    #[test]
+    fn a_flood_of_pins_spares_what_an_analyst_confirmed() {
+        let mut pins = Pins::default();
+        pins.confirm(OWNER, Fact::Tool(4));
+        for value in 0..bounds::PINS_PER_OWNER as u64 + 10 {
+            pins.pin(OWNER, Fact::Value(Attribute::Destination, value));
+        }
+        assert!(pins.contains(OWNER, Fact::Tool(4)));
+        assert!(!pins.contains(OWNER, Fact::Value(Attribute::Destination, 0)), "the oldest unconfirmed goes first");
+        assert_eq!((pins.len(), pins.evicted), (bounds::PINS_PER_OWNER, 11));
+    }
+
+    #[test]
+    fn a_benign_verdict_removes_the_pin() {
+        let mut pins = Pins::default();
+        assert!(pins.pin(OWNER, Fact::Transition(4, 6)));
+        assert!(!pins.pin(OWNER, Fact::Transition(4, 6)));
+        pins.unpin(OWNER, Fact::Transition(4, 6));
+        assert!(pins.is_empty());
+    }
+}

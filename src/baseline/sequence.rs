@@ -1,0 +1,193 @@
+//! Which tool follows which: eight ways of looking at the past (DETECTION.md, section 1.2), and the counts of one level.
+
+use super::Attribute;
+use super::attribute::ATTRIBUTES;
+use super::tools::{START, ToolId};
+use crate::stats::count_node::{CountNode, Symbol};
+
+/// Number of experts with tables: orders 0 to 3, position, run length, position with the last tool.
+pub const TABLE_EXPERTS: usize = 7;
+/// Those, and the session's own counts.
+pub const EXPERTS: usize = 8;
+/// Names of the experts, in their order.
+pub const EXPERT_NAMES: [&str; EXPERTS] = ["o0", "o1", "o2", "o3", "pos", "run", "po1", "sess"];
+
+/// Order 0: no context.
+pub const ORDER_0: usize = 0;
+/// Order 1: the last tool.
+pub const ORDER_1: usize = 1;
+/// Order 2.
+pub const ORDER_2: usize = 2;
+/// Order 3.
+pub const ORDER_3: usize = 3;
+/// Position in the session with the last tool.
+pub const POSITION_ORDER_1: usize = 6;
+
+/// A context of one expert, packed: the expert in the top byte.
+pub type Context = u64;
+
+/// What a session did so far, as far as contexts look back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// The last tools, newest first.
+    pub last: [ToolId; 3],
+    /// Events so far.
+    pub position: u32,
+    /// How often the last tool was used in a row up to now; 0 at the start.
+    pub run: u32,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { last: [START; 3], position: 0, run: 0 }
+    }
+}
+
+impl History {
+    /// Moves on past `tool`.
+    pub fn push(&mut self, tool: ToolId) {
+        self.run = if self.position > 0 && self.last[0] == tool { self.run + 1 } else { 1 };
+        self.last = [tool, self.last[0], self.last[1]];
+        self.position += 1;
+    }
+
+    /// The contexts of the experts with tables, in their order.
+    #[must_use]
+    pub fn contexts(&self) -> [Context; TABLE_EXPERTS] {
+        let [h1, h2, h3] = self.last.map(u64::from);
+        let position = u64::from(bucket(self.position, 16, 8, 8));
+        let run = u64::from(bucket(self.run, 8, 4, 6));
+        let coarse_position = u64::from(bucket(self.position, 12, 6, 6));
+        let pack = |expert: u64, context: u64| expert << 56 | context;
+        [
+            pack(0, 0),
+            pack(1, h1),
+            pack(2, h2 << 16 | h1),
+            pack(3, h3 << 32 | h2 << 16 | h1),
+            pack(4, position),
+            pack(5, run << 16 | h1),
+            pack(6, coarse_position << 16 | h1),
+        ]
+    }
+}
+
+/// The context of order 1 after `last`.
+#[must_use]
+pub fn order_1(last: ToolId) -> Context {
+    1 << 56 | u64::from(last)
+}
+
+/// Which expert a context belongs to.
+#[must_use]
+pub fn expert_of(context: Context) -> usize {
+    usize::from(context.to_be_bytes()[0])
+}
+
+/// `value` itself below `exact`, then steps of `width`, at most `steps` of them.
+fn bucket(value: u32, exact: u32, width: u32, steps: u32) -> u32 {
+    if value < exact { value } else { exact + steps.min((value - exact) / width) }
+}
+
+/// Nodes by context.
+pub type Nodes<K> = hashbrown::HashMap<u64, CountNode<K>, foldhash::fast::FixedState>;
+
+/// All counts of one level: an agent, a group or the population.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Tools by context.
+    pub sequence: Nodes<ToolId>,
+    /// Attribute values by attribute and tool.
+    pub attributes: Nodes<u64>,
+    /// Attribute values whatever the tool. In an agent and a group these only say what is known; in the population they are the root.
+    pub any: [CountNode<u64>; ATTRIBUTES],
+    /// Outcomes by tool.
+    pub status: Nodes<u8>,
+}
+
+impl Counts {
+    /// Whether the agent or group ever went from `last` to `tool`.
+    #[must_use]
+    pub fn has_transition(&self, last: ToolId, tool: ToolId) -> bool {
+        count(&self.sequence, order_1(last), tool) > 0
+    }
+
+    /// How often `value` was seen for `attribute`, whatever the tool.
+    #[must_use]
+    pub fn anywhere(&self, attribute: Attribute, value: u64) -> u32 {
+        self.any[attribute as usize].count(value)
+    }
+
+    /// Number of nodes, for the bounds.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.sequence.len() + self.attributes.len() + self.status.len()
+    }
+}
+
+/// The key of an attribute's node: per tool where that says something.
+#[must_use]
+pub fn attribute_context(attribute: Attribute, tool: ToolId) -> Context {
+    let tool = if attribute.per_tool() { u64::from(tool) } else { 0xffff };
+    (attribute as u64) << 16 | tool
+}
+
+/// The key of a tool's outcomes.
+#[must_use]
+pub fn status_context(tool: ToolId) -> Context {
+    u64::from(tool)
+}
+
+/// The key of all tools' outcomes.
+pub const STATUS_ANY_TOOL: Context = 1 << 32;
+
+/// How often `symbol` was seen in `context`.
+#[must_use]
+pub fn count<K: Symbol>(nodes: &Nodes<K>, context: Context, symbol: K) -> u32 {
+    nodes.get(&context).map_or(0, |node| node.count(symbol))
+}
+
+/// Probability of `symbol` in `context`, given the parent's.
+#[must_use]
+pub fn probability<K: Symbol>(nodes: &Nodes<K>, context: Context, symbol: K, parent: f64) -> f64 {
+    nodes.get(&context).map_or(parent, |node| node.probability(symbol, parent))
+}
+
+/// Adds to a shared level, where only a node's own halving bounds its symbols; true if a table opened.
+pub fn add<K: Symbol>(nodes: &mut Nodes<K>, context: Context, symbol: K) -> bool {
+    nodes.entry(context).or_default().add(symbol, usize::MAX)
+}
+
+/// Adds to an agent's level, within its bounds; true if a table opened.
+pub fn add_bounded<K: Symbol>(nodes: &mut Nodes<K>, context: Context, symbol: K, touched: u32, symbols_max: usize) -> bool {
+    let node = nodes.entry(context).or_default();
+    node.touched = touched;
+    node.add(symbol, symbols_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{History, bucket, expert_of};
+
+    #[test]
+    fn positions_and_runs_are_exact_first_and_coarse_later() {
+        let position = |value| bucket(value, 16, 8, 8);
+        assert_eq!([0, 15, 16, 23, 24, 79, 80, 500].map(position), [0, 15, 16, 16, 17, 23, 24, 24]);
+    }
+
+    #[test]
+    fn a_run_counts_the_same_tool_in_a_row() {
+        let mut history = History::default();
+        assert_eq!(history.run, 0);
+        for (tool, run) in [(4, 1), (4, 2), (6, 1), (4, 1), (4, 2)] {
+            history.push(tool);
+            assert_eq!(history.run, run);
+        }
+        assert_eq!((history.last, history.position), ([4, 4, 6], 5));
+    }
+
+    #[test]
+    fn every_expert_has_contexts_of_its_own() {
+        let contexts = History::default().contexts();
+        assert_eq!(contexts.map(expert_of), [0, 1, 2, 3, 4, 5, 6]);
+    }
+}

@@ -1,0 +1,293 @@
+//! Scores events and sessions of one shard. Scoring reads the model; only [`Detector::close`] and verdicts write to it.
+
+use super::calibration::Calibration;
+use super::channel::{CHANNELS, Channel};
+use super::event_score::{self, EventReading, Reading};
+use super::family::{FAMILIES, Families};
+use super::gate::Learning;
+use super::length;
+use super::sequence::{Asked, SessionCounts};
+use super::session::{OpenSession, Step, StoredScores};
+use super::{cadence, novelty, outcome, volume};
+use crate::baseline::sequence::{self as contexts, History, ORDER_0};
+use crate::baseline::tools::END;
+use crate::baseline::volume::Densities;
+use crate::baseline::{AgentIndex, GroupIndex, Metric, Model, Observation, ToolId};
+use crate::config::Detect;
+use crate::stats::student_t::StudentT;
+
+pub use super::gate::Closed;
+
+/// Cap on what one quantity says about identity.
+const IDENTITY_VALUE_CAP: f64 = 2.0;
+
+/// The detector of one shard.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    /// What was learned of behaviour.
+    pub model: Model,
+    /// What was learned of scores.
+    pub calibration: Calibration,
+    /// What may be learned.
+    pub learning: Learning,
+    constants: Detect,
+}
+
+/// The share of one event in the identity family, and what the sequence says to it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    identity: f64,
+    volume: f64,
+    volume_weight: f64,
+}
+
+impl Detector {
+    /// Knows nothing yet; `hash_key` seeds the hashes of names.
+    #[must_use]
+    pub fn new(constants: Detect, hash_key: u64) -> Self {
+        Self {
+            model: Model::new(hash_key),
+            calibration: Calibration::default(),
+            learning: Learning::new(constants.seal_after_sessions),
+            constants,
+        }
+    }
+
+    /// Opens a session.
+    #[must_use]
+    pub fn open(&self, agent: AgentIndex, group: Option<GroupIndex>) -> OpenSession {
+        let baseline = self.model.agent(agent);
+        OpenSession {
+            agent,
+            group,
+            stratum: baseline.stratum(),
+            history: History::default(),
+            tools: Vec::new(),
+            weights: baseline.weights.unwrap_or(self.model.population.weights.0),
+            families: Families::new(self.usual_length(agent)),
+            bytes_out: 0.0,
+            observations: Vec::new(),
+            steps: Vec::new(),
+            gaps: cadence::Gaps::default(),
+            p_value: 1.0,
+        }
+    }
+
+    /// Scores an event against what was known before it, and moves its session on. `bytes_out` is as the event gave it.
+    pub fn score(&self, session: &mut OpenSession, observation: &Observation, bytes_out: Option<u64>) -> EventReading {
+        let mut channels = [None; CHANNELS];
+        let mut tally = Tally::default();
+        session.families.step();
+        self.read_sequence(session, observation.tool, &mut channels, &mut tally);
+        if let Some(status) = observation.status() {
+            let probability = outcome::probability(&self.model, session.agent, observation.tool, status);
+            channels[Channel::Status as usize] = Some(self.reading(Channel::Status, session, outcome::raw(probability)));
+        }
+        self.read_attributes(session, observation, &mut channels, &mut tally);
+        self.read_values(session, observation, &mut channels, &mut tally);
+
+        let mut reading = self.fuse(session, &channels, observation.writes);
+        session.families.add_misuse(reading.evidence);
+        session.families.add_volume(if tally.volume_weight > 0.0 { tally.volume / tally.volume_weight } else { 1.0 });
+        if session.group.is_some() {
+            session.families.add_identity(tally.identity);
+        }
+        session.families.set_persistence();
+        self.set_length_and_total(session, bytes_out);
+
+        session.steps.push(Step {
+            scores: self.stored(session, &reading),
+            loud: loud(&channels),
+            tool_is_new: !self.has_used(session.agent, observation.tool),
+        });
+        session.observations.push(*observation);
+        session.history.push(observation.tool);
+        session.count_tool(observation.tool);
+        reading.session_p = self.session_p(session);
+        session.p_value = reading.session_p;
+        reading
+    }
+
+    /// Scores the end of the session. Call once, before [`Detector::close`].
+    pub fn score_end(&self, session: &mut OpenSession) -> (EventReading, StoredScores) {
+        let mut channels = [None; CHANNELS];
+        let mut tally = Tally::default();
+        session.families.step();
+        self.read_sequence(session, END, &mut channels, &mut tally);
+        let mut reading = self.fuse(session, &channels, false);
+        reading.evidence *= self.constants.end_factor;
+        session.families.add_misuse(reading.evidence);
+        if session.group.is_some() {
+            session.families.add_identity(tally.identity);
+        }
+        reading.session_p = self.session_p(session);
+        session.p_value = reading.session_p;
+        let stored = self.stored(session, &reading);
+        (reading, stored)
+    }
+
+    /// p of a session so far: the smallest of the families' p-values, each divided by its share.
+    #[must_use]
+    pub fn session_p(&self, session: &OpenSession) -> f64 {
+        self.family_ps(session).flatten().map(|(p, share)| p / share).fold(1.0, f64::min)
+    }
+
+    /// Each family's calibrated p and its share of the budget; `None` where the family is absent.
+    pub fn family_ps<'s>(&'s self, session: &'s OpenSession) -> impl Iterator<Item = Option<(f64, f64)>> + 's {
+        let mut present = [None; FAMILIES];
+        for (family, maximum) in session.families.maxima() {
+            let share = self.constants.family_shares[family as usize];
+            present[family as usize] = Some((self.calibration.family(family, session.stratum, maximum), share));
+        }
+        present.into_iter()
+    }
+
+    /// What the experts are asked at the session's present place.
+    #[must_use]
+    pub fn asked<'a>(&'a self, session: &'a OpenSession) -> Asked<'a> {
+        Asked {
+            model: &self.model,
+            agent: session.agent,
+            group: session.group,
+            contexts: session.history.contexts(),
+            own: SessionCounts { tools: &session.tools, total: session.history.position },
+        }
+    }
+
+    fn read_sequence(&self, session: &mut OpenSession, tool: ToolId, channels: &mut [Option<Reading>; CHANNELS], tally: &mut Tally) {
+        let asked = self.asked(session);
+        let expected = asked.about(tool);
+        let (agent, group) = expected.mix(&session.weights);
+        let share = if session.group.is_some() { self.constants.group_share_sequence } else { 0.0 };
+        let probability = (1.0 - share) * agent + share * group;
+        let raw = (asked.misuse(tool, expected.population) / probability).ln();
+        channels[Channel::Sequence as usize] = Some(self.reading(Channel::Sequence, session, raw));
+        let cap = self.constants.identity_cap;
+        tally.identity += (group / agent).ln().clamp(-cap, cap);
+        if tool != END && session.history.position > 0 {
+            session.families.persistence.feed_loop(probability, session.history.last[0] == tool);
+        }
+        expected.reweigh(&mut session.weights, &self.model.population.weights.0);
+    }
+
+    fn read_attributes(
+        &self,
+        session: &OpenSession,
+        observation: &Observation,
+        channels: &mut [Option<Reading>; CHANNELS],
+        tally: &mut Tally,
+    ) {
+        let cap = self.constants.identity_cap;
+        for (attribute, value) in observation.attributes() {
+            let share = self.constants.group_share_attributes;
+            let expected = novelty::expected(&self.model, session.agent, session.group, attribute, observation.tool, value, share);
+            let channel = Channel::from(attribute);
+            channels[channel as usize] = Some(self.reading(channel, session, expected.raw));
+            tally.identity += (expected.group / expected.agent).ln().clamp(-cap, cap);
+        }
+    }
+
+    fn read_values(
+        &self,
+        session: &mut OpenSession,
+        observation: &Observation,
+        channels: &mut [Option<Reading>; CHANNELS],
+        tally: &mut Tally,
+    ) {
+        let status = observation.status_or_ok();
+        for (metric, value) in observation.values() {
+            let (predictive, own) = self.model.predict(session.agent, session.group, metric, observation.tool, status);
+            let densities = Densities::of(value, &predictive, own);
+            let raw = match metric {
+                Metric::Gap => cadence::gap_raw(value, &predictive),
+                _ => (volume::misuse(value, &predictive) / densities.mixture).ln(),
+            };
+            let channel = Channel::from(metric);
+            let reading = self.reading(channel, session, raw);
+            channels[channel as usize] = Some(reading);
+            let weight = volume_weight(metric);
+            tally.volume += weight * raw.min(30.0).exp().min(1.0 / reading.p);
+            tally.volume_weight += weight;
+            let has_history = own.is_some_and(|own| own.histogram_total > 0);
+            session.families.persistence.feed_value(metric, value, &predictive, &densities, has_history);
+            if own.is_some_and(|own| own.moments.n >= 5.0) {
+                tally.identity += self.value_identity(session, metric, observation, value, densities.mixture);
+            }
+        }
+    }
+
+    /// What a quantity says for the group and against the agent.
+    fn value_identity(&self, session: &OpenSession, metric: Metric, observation: &Observation, value: f64, own_density: f64) -> f64 {
+        let key = crate::baseline::volume::cell_key(metric, observation.tool, observation.status_or_ok());
+        let Some(cell) = session.group.and_then(|group| self.model.group(group).cells.get(&key)) else { return 0.0 };
+        if cell.balanced.n < 10.0 {
+            return 0.0;
+        }
+        let scale = cell.balanced.variance().max(0.01).sqrt();
+        let group_density = StudentT::new(5.0).density((value - cell.balanced.mean) / scale) / scale;
+        (group_density.max(1e-9) / own_density.max(1e-9)).ln().clamp(-IDENTITY_VALUE_CAP, IDENTITY_VALUE_CAP)
+    }
+
+    fn set_length_and_total(&self, session: &mut OpenSession, bytes_out: Option<u64>) {
+        let predictive = self.model.predict_events(session.agent, session.group);
+        let totals = &self.model.agent(session.agent).totals;
+        session.families.set_length(&length::Expected::of(session.events() + 1, &predictive, totals));
+        #[expect(clippy::cast_precision_loss, reason = "the total is taken as a logarithm")]
+        let bytes = bytes_out.unwrap_or(0) as f64;
+        session.bytes_out += bytes;
+        if session.bytes_out > 0.0 {
+            let predictive = self.model.predict_bytes(session.agent, session.group);
+            session.families.set_total(length::total_raw(session.bytes_out, &predictive));
+        }
+    }
+
+    fn fuse(&self, session: &OpenSession, channels: &[Option<Reading>; CHANNELS], writes: bool) -> EventReading {
+        let joint = event_score::joint(channels, writes);
+        let (joint_p, _) = self.calibration.joint(session.stratum, joint);
+        let mean = event_score::mean(channels);
+        let weight = self.constants.joint_weight;
+        let evidence = weight * crate::stats::evidence::e_value(joint_p) + (1.0 - weight) * mean;
+        EventReading { channels: *channels, joint, joint_p, mean, evidence, session_p: 1.0 }
+    }
+
+    fn reading(&self, channel: Channel, session: &OpenSession, raw: f64) -> Reading {
+        Reading::new(raw, self.calibration.channel(channel, session.stratum, raw).0)
+    }
+
+    fn stored(&self, session: &OpenSession, reading: &EventReading) -> StoredScores {
+        let mut stored = StoredScores::new(self.calibration.joint(session.stratum, reading.joint).1);
+        for (channel, Reading { raw, .. }) in event_score::present(&reading.channels) {
+            stored.set(channel, self.calibration.channel(channel, session.stratum, *raw).1);
+        }
+        stored
+    }
+
+    fn has_used(&self, agent: AgentIndex, tool: ToolId) -> bool {
+        let counts = &self.model.agent(agent).counts.sequence;
+        contexts::count(counts, History::default().contexts()[ORDER_0], tool) > 0
+    }
+
+    fn usual_length(&self, agent: AgentIndex) -> f64 {
+        let own = &self.model.agent(agent).totals.events.moments;
+        let population = &self.model.population.events.balanced;
+        if own.n >= 3.0 {
+            own.mean.exp().clamp(3.0, 64.0)
+        } else if population.n >= 1.0 {
+            population.mean.exp().clamp(3.0, 64.0)
+        } else {
+            8.0
+        }
+    }
+}
+
+fn volume_weight(metric: Metric) -> f64 {
+    match metric {
+        Metric::BytesOut => 0.6,
+        Metric::BytesIn | Metric::Duration => 0.2,
+        Metric::Gap => 0.0,
+    }
+}
+
+fn loud(channels: &[Option<Reading>; CHANNELS]) -> u16 {
+    event_score::present(channels).filter(|(_, reading)| reading.is_loud()).fold(0, |mask, (channel, _)| mask | 1 << channel as u16)
+}

@@ -1,0 +1,74 @@
+//! One event's readings fused into a joint score and into evidence (DETECTION.md, section 2.2).
+
+use super::channel::{CHANNELS, Channel};
+use crate::stats::evidence;
+
+/// A channel's answer for one event. A channel whose field is missing has none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// `ln Q/P` against the misuse alternative.
+    pub raw: f64,
+    /// Calibrated p.
+    pub p: f64,
+    /// Evidence.
+    pub e: f64,
+}
+
+impl Reading {
+    /// From raw score and calibrated p.
+    #[must_use]
+    pub fn new(raw: f64, p: f64) -> Self {
+        Self { raw, p, e: evidence::channel_e_value(raw, p) }
+    }
+
+    /// Loud enough to become a fact that may be pinned.
+    #[must_use]
+    pub fn is_loud(&self) -> bool {
+        self.e > 2.0 && self.raw > 1.0
+    }
+}
+
+/// All readings of one event and what they give together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EventReading {
+    /// By channel number.
+    pub channels: [Option<Reading>; CHANNELS],
+    /// Joint score `J`.
+    pub joint: f64,
+    /// Calibrated p of `J`.
+    pub joint_p: f64,
+    /// Weighted mean of evidence, `M`.
+    pub mean: f64,
+    /// Evidence `E` that enters the session.
+    pub evidence: f64,
+    /// p of the session after this event, at most 1.
+    pub session_p: f64,
+}
+
+/// Bonus in `J` of a tool that writes.
+const WRITE_BONUS: f64 = 2.0;
+
+/// `J`: weighted sum of `ln e`, and more for a write.
+#[must_use]
+pub fn joint(channels: &[Option<Reading>; CHANNELS], writes: bool) -> f64 {
+    let sum: f64 = present(channels).map(|(channel, reading)| channel.joint_weight() * reading.e.ln()).sum();
+    if writes { sum + WRITE_BONUS } else { sum }
+}
+
+/// `M`: weighted mean of evidence.
+#[must_use]
+pub fn mean(channels: &[Option<Reading>; CHANNELS]) -> f64 {
+    let attributes = present(channels).filter(|(channel, _)| channel.attribute().is_some()).count() as f64;
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for (channel, reading) in present(channels) {
+        let weight = channel.mean_weight(attributes);
+        sum += weight * reading.e;
+        weights += weight;
+    }
+    sum / weights
+}
+
+/// The channels that answered, in their order.
+pub fn present(channels: &[Option<Reading>; CHANNELS]) -> impl Iterator<Item = (Channel, &Reading)> {
+    Channel::ALL.into_iter().zip(channels).filter_map(|(channel, reading)| reading.as_ref().map(|reading| (channel, reading)))
+}

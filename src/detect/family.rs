@@ -1,0 +1,129 @@
+//! Six ways in which a session may stand out, each a running maximum, so that it can alarm before the session ends (DETECTION.md, section 2.3).
+
+use super::length;
+use super::persistence::Persistence;
+
+/// A family of session evidence. The letter is that of DETECTION.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Family {
+    /// A: events that look like misuse.
+    Misuse = 0,
+    /// B: more events than usual.
+    Length = 1,
+    /// C: more bytes sent in all than usual.
+    Total = 2,
+    /// D: fits the group better than the agent.
+    Identity = 3,
+    /// E: repeats, or sizes and durations that stay up.
+    Persistence = 4,
+    /// V: calls that move too much.
+    Volume = 5,
+}
+
+/// Number of families.
+pub const FAMILIES: usize = 6;
+
+impl Family {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; FAMILIES] = [Self::Misuse, Self::Length, Self::Total, Self::Identity, Self::Persistence, Self::Volume];
+
+    /// The letter of DETECTION.md.
+    #[must_use]
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::Misuse => "A",
+            Self::Length => "B",
+            Self::Total => "C",
+            Self::Identity => "D",
+            Self::Persistence => "E",
+            Self::Volume => "V",
+        }
+    }
+}
+
+/// Events over which evidence of misuse and volume fades.
+const MEMORY: f64 = 64.0;
+
+/// The running state of all families of one session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Families {
+    usual_length: f64,
+    events: u32,
+    misuse: f64,
+    volume: f64,
+    identity: f64,
+    /// Repeats, and sizes and durations that stay up.
+    pub persistence: Persistence,
+    maxima: [f64; FAMILIES],
+}
+
+impl Families {
+    /// A session of an agent whose sessions usually have `usual_length` events.
+    #[must_use]
+    pub fn new(usual_length: f64) -> Self {
+        Self {
+            usual_length,
+            events: 0,
+            misuse: 0.0,
+            volume: 0.0,
+            identity: 0.0,
+            persistence: Persistence::default(),
+            maxima: [f64::NEG_INFINITY; FAMILIES],
+        }
+    }
+
+    /// One event more, END included.
+    pub fn step(&mut self) {
+        self.events += 1;
+    }
+
+    /// Evidence of misuse `E` of the event.
+    pub fn add_misuse(&mut self, evidence: f64) {
+        self.misuse = self.misuse * ((MEMORY - 1.0) / MEMORY) + evidence;
+        self.raise(Family::Misuse, (self.misuse / self.span()).ln());
+    }
+
+    /// Volume ratio of the event; 1 without any size.
+    pub fn add_volume(&mut self, ratio: f64) {
+        self.volume = self.volume * ((MEMORY - 1.0) / MEMORY) + ratio;
+        self.raise(Family::Volume, (self.volume / self.span() + 1e-6).ln());
+    }
+
+    /// What the event says for the group and against the agent.
+    pub fn add_identity(&mut self, ln_ratio: f64) {
+        self.identity += ln_ratio;
+        self.raise(Family::Identity, self.identity / f64::from(self.events).sqrt());
+    }
+
+    /// The session's length so far.
+    pub fn set_length(&mut self, length: &length::Expected) {
+        self.raise(Family::Length, length.raw());
+    }
+
+    /// The session's total so far.
+    pub fn set_total(&mut self, raw: f64) {
+        self.raise(Family::Total, raw);
+    }
+
+    /// Takes over what the persistence sums say now.
+    pub fn set_persistence(&mut self) {
+        if let Some(level) = self.persistence.level() {
+            self.raise(Family::Persistence, level);
+        }
+    }
+
+    /// The families that are present, with their running maxima.
+    pub fn maxima(&self) -> impl Iterator<Item = (Family, f64)> + '_ {
+        Family::ALL.into_iter().map(|family| (family, self.maxima[family as usize])).filter(|(_, maximum)| maximum.is_finite())
+    }
+
+    fn span(&self) -> f64 {
+        f64::from(self.events).min(MEMORY).max(self.usual_length)
+    }
+
+    fn raise(&mut self, family: Family, value: f64) {
+        let maximum = &mut self.maxima[family as usize];
+        *maximum = maximum.max(value);
+    }
+}

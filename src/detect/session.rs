@@ -1,0 +1,119 @@
+//! A session while it is open: what it did so far, and what it will teach when it closes.
+
+use super::cadence::Gaps;
+use super::channel::{CHANNELS, Channel};
+use super::family::Families;
+use crate::baseline::agent::Stratum;
+use crate::baseline::pins::{Fact, Owner};
+use crate::baseline::sequence::{EXPERTS, History};
+use crate::baseline::{AgentIndex, GroupIndex, Observation, ToolId};
+use crate::stats::calibrator::Bin;
+
+/// Scores of one event as calibrators remember them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredScores {
+    bins: [Bin; CHANNELS],
+    present: u16,
+    /// Bin of the joint score.
+    pub joint: Bin,
+}
+
+impl StoredScores {
+    /// No channel yet; the joint score's bin.
+    #[must_use]
+    pub fn new(joint: Bin) -> Self {
+        Self { bins: [0; CHANNELS], present: 0, joint }
+    }
+
+    /// Remembers a channel's bin.
+    pub fn set(&mut self, channel: Channel, bin: Bin) {
+        self.bins[channel as usize] = bin;
+        self.present |= 1 << channel as u16;
+    }
+
+    /// The channels that were there.
+    pub fn bins(&self) -> impl Iterator<Item = (Channel, Bin)> + '_ {
+        Channel::ALL
+            .into_iter()
+            .filter(|&channel| self.present >> channel as u16 & 1 == 1)
+            .map(|channel| (channel, self.bins[channel as usize]))
+    }
+}
+
+/// What is kept of an event until its session closes, beside the observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Its scores.
+    pub scores: StoredScores,
+    /// Channels that were loud, by number; facts come from these.
+    pub loud: u16,
+    /// Whether the agent had never used the tool when the event came.
+    pub tool_is_new: bool,
+}
+
+/// An open session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenSession {
+    /// Whose.
+    pub agent: AgentIndex,
+    /// Of which group; that of its first event.
+    pub group: Option<GroupIndex>,
+    /// The agent's stratum when it opened.
+    pub stratum: Stratum,
+    /// Tools so far.
+    pub history: History,
+    /// Tools of this session and how often.
+    pub tools: Vec<(ToolId, u32)>,
+    /// Weights of the experts, moving within the session.
+    pub weights: [f64; EXPERTS],
+    /// What stands out so far.
+    pub families: Families,
+    /// `Σ bytes_out`.
+    pub bytes_out: f64,
+    /// The events, as far as they are modelled.
+    pub observations: Vec<Observation>,
+    /// Their scores.
+    pub steps: Vec<Step>,
+    /// Its clock.
+    pub gaps: Gaps,
+    /// p of the session so far, at most 1.
+    pub p_value: f64,
+}
+
+impl OpenSession {
+    /// Number of events, END not counted.
+    #[must_use]
+    pub fn events(&self) -> u32 {
+        self.history.position
+    }
+
+    /// Who owns this session's facts.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        self.group.map_or(Owner::Agent(self.agent), Owner::Group)
+    }
+
+    /// Every fact in the session, loud or not, with whether it is loud; in order, repeats included.
+    pub fn facts(&self) -> impl Iterator<Item = (Fact, bool)> + '_ {
+        let mut last = crate::baseline::tools::START;
+        self.observations.iter().zip(&self.steps).flat_map(move |(observation, step)| {
+            let is_loud = |channel: Channel| step.loud >> channel as u16 & 1 == 1;
+            let transition = (Fact::Transition(last, observation.tool), is_loud(Channel::Sequence));
+            let tool = (Fact::Tool(observation.tool), is_loud(Channel::Sequence) && step.tool_is_new);
+            last = observation.tool;
+            let values = observation.attributes().map(move |(attribute, value)| {
+                let loud = step.loud >> Channel::from(attribute) as u16 & 1 == 1;
+                (Fact::Value(attribute, value), loud)
+            });
+            [transition, tool].into_iter().chain(values)
+        })
+    }
+
+    /// Counts a tool.
+    pub fn count_tool(&mut self, tool: ToolId) {
+        match self.tools.iter_mut().find(|entry| entry.0 == tool) {
+            Some(entry) => entry.1 += 1,
+            None => self.tools.push((tool, 1)),
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Back-off counts of one context (DETECTION.md, section 1.1): a categorical distribution that knows how much it does not know.
+
+use std::hash::Hash;
+
+use smallvec::{Array, SmallVec};
+
+/// A symbol small enough to be stored by value, whose lowest bit is bit 0 of its text's FNV-1a hash.
+pub trait Symbol: Copy + Eq + Ord + Hash + std::fmt::Debug {
+    /// Entries kept without an allocation.
+    type Inline: Array<Item = (Self, u16)> + Clone + std::fmt::Debug;
+
+    /// Bit 0 of the FNV-1a hash of the symbol's text.
+    fn parity(self) -> u16;
+}
+
+impl Symbol for u8 {
+    type Inline = [(u8, u16); 4];
+
+    fn parity(self) -> u16 {
+        u16::from(self & 1)
+    }
+}
+
+impl Symbol for u16 {
+    type Inline = [(u16, u16); 4];
+
+    fn parity(self) -> u16 {
+        self & 1
+    }
+}
+
+impl Symbol for u64 {
+    type Inline = [(u64, u16); 1];
+
+    fn parity(self) -> u16 {
+        u16::from(self & 1 == 1)
+    }
+}
+
+/// Past this total the node halves, so counts fit 16 bits and old habits fade.
+const HALVE_ABOVE: u16 = 4000;
+/// Past this many entries a hash table is quicker than a scan.
+const SCAN_MAX: usize = 32;
+/// Share of a singleton's count that goes to the unseen.
+const DISCOUNT: f64 = 0.5;
+/// Strength of the parent.
+const THETA: f64 = 1.0;
+
+#[derive(Debug, Clone)]
+enum Entries<K: Symbol> {
+    Few(SmallVec<K::Inline>),
+    Many(Box<hashbrown::HashMap<K, u16, foldhash::fast::FixedState>>),
+}
+
+/// Counts of the symbols seen in one context.
+#[derive(Debug, Clone)]
+pub struct CountNode<K: Symbol> {
+    total: u16,
+    singletons: u16,
+    /// When it was last added to, in whatever unit the owner counts; decides what goes first when memory is short.
+    pub touched: u32,
+    entries: Entries<K>,
+}
+
+impl<K: Symbol> Default for CountNode<K> {
+    fn default() -> Self {
+        Self { total: 0, singletons: 0, touched: 0, entries: Entries::Few(SmallVec::new()) }
+    }
+}
+
+impl<K: Symbol> CountNode<K> {
+    /// Sum of all counts.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        u32::from(self.total)
+    }
+
+    /// Number of different symbols.
+    #[must_use]
+    pub fn distinct(&self) -> usize {
+        match &self.entries {
+            Entries::Few(few) => few.len(),
+            Entries::Many(many) => many.len(),
+        }
+    }
+
+    /// How often `symbol` was added; 0 if never.
+    #[must_use]
+    pub fn count(&self, symbol: K) -> u32 {
+        let count = match &self.entries {
+            Entries::Few(few) => few.iter().find(|entry| entry.0 == symbol).map_or(0, |entry| entry.1),
+            Entries::Many(many) => many.get(&symbol).copied().unwrap_or(0),
+        };
+        u32::from(count)
+    }
+
+    /// Probability of `symbol`, smoothed with the parent's probability `parent`: only singletons are discounted (Good-Turing style),
+    /// so the escape mass is `(θ + d·n1) / (n + θ)`. An empty node returns `parent`.
+    #[must_use]
+    pub fn probability(&self, symbol: K, parent: f64) -> f64 {
+        if self.total == 0 {
+            return parent;
+        }
+        let count = self.count(symbol);
+        let discounted = f64::from(count) - if count == 1 { DISCOUNT } else { 0.0 };
+        (discounted + (THETA + DISCOUNT * f64::from(self.singletons)) * parent) / (f64::from(self.total) + THETA)
+    }
+
+    /// Share of this node's own evidence in [`Self::probability`], 0 to 1; the rest is the parent's.
+    #[must_use]
+    pub fn own_share(&self) -> f64 {
+        let total = f64::from(self.total);
+        total / (total + THETA + DISCOUNT * f64::from(self.singletons))
+    }
+
+    /// Adds `symbol`; true if that opened a table, and the parent must learn it too: a child's count `c` adds `1 + ⌊log2 c⌋` to its parent,
+    /// so one busy agent cannot own its group. With `distinct_max` symbols there already, the smallest count goes first: what was
+    /// evicted looks new again, which alarms too often and never too seldom.
+    pub fn add(&mut self, symbol: K, distinct_max: usize) -> bool {
+        if self.distinct() >= distinct_max && self.count(symbol) == 0 {
+            self.evict_smallest();
+        }
+        let count = self.slot(symbol);
+        let before = *count;
+        *count += 1;
+        self.total += 1;
+        match before {
+            0 => self.singletons += 1,
+            1 => self.singletons -= 1,
+            _ => {}
+        }
+        if self.total > HALVE_ABOVE {
+            self.halve();
+        }
+        bit_length(before + 1) > bit_length(before)
+    }
+
+    /// The symbols with their counts, most frequent first, ties by symbol.
+    #[must_use]
+    pub fn most_frequent(&self, limit: usize) -> Vec<(K, u32)> {
+        let mut all: Vec<(K, u32)> = self.iter().map(|(symbol, count)| (symbol, u32::from(count))).collect();
+        all.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        all.truncate(limit);
+        all
+    }
+
+    /// Every symbol with its count, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (K, u16)> + '_ {
+        let (few, many) = match &self.entries {
+            Entries::Few(few) => (Some(few), None),
+            Entries::Many(many) => (None, Some(many)),
+        };
+        few.into_iter().flatten().copied().chain(many.into_iter().flat_map(|many| many.iter().map(|(&symbol, &count)| (symbol, count))))
+    }
+
+    /// A node with these counts, as read from a snapshot.
+    #[must_use]
+    pub fn from_counts(counts: impl IntoIterator<Item = (K, u16)>, touched: u32) -> Self {
+        let mut node = Self { touched, ..Self::default() };
+        for (symbol, count) in counts {
+            *node.slot(symbol) = count;
+        }
+        node.recount();
+        node
+    }
+
+    fn slot(&mut self, symbol: K) -> &mut u16 {
+        if let Entries::Few(few) = &self.entries
+            && few.len() >= SCAN_MAX
+            && few.iter().all(|entry| entry.0 != symbol)
+        {
+            let many = few.iter().copied().collect();
+            self.entries = Entries::Many(Box::new(many));
+        }
+        match &mut self.entries {
+            Entries::Few(few) => {
+                let at = few.iter().position(|entry| entry.0 == symbol).unwrap_or_else(|| {
+                    few.push((symbol, 0));
+                    few.len() - 1
+                });
+                &mut few[at].1
+            }
+            Entries::Many(many) => many.entry(symbol).or_insert(0),
+        }
+    }
+
+    fn evict_smallest(&mut self) {
+        let Some((symbol, _)) = self.iter().min_by_key(|&(symbol, count)| (count, symbol)) else { return };
+        match &mut self.entries {
+            Entries::Few(few) => few.retain(|entry| entry.0 != symbol),
+            Entries::Many(many) => {
+                many.remove(&symbol);
+            }
+        }
+        self.recount();
+    }
+
+    /// Halves every count, rounding up; a singleton survives iff bit 0 of its hash xor the total before halving is 0.
+    fn halve(&mut self) {
+        let total_bit = self.total & 1;
+        let keep = |symbol: K, count: &mut u16| {
+            if *count > 1 {
+                *count = count.div_ceil(2);
+                return true;
+            }
+            symbol.parity() ^ total_bit == 0
+        };
+        match &mut self.entries {
+            Entries::Few(few) => few.retain(|entry| keep(entry.0, &mut entry.1)),
+            Entries::Many(many) => many.retain(|&symbol, count| keep(symbol, count)),
+        }
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        let (total, singletons) =
+            self.iter().fold((0, 0), |(total, singletons), (_, count)| (total + count, singletons + u16::from(count == 1)));
+        self.total = total;
+        self.singletons = singletons;
+    }
+}
+
+fn bit_length(count: u16) -> u32 {
+    u16::BITS - count.leading_zeros()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::CountNode;
+
+    fn node(counts: &[(u16, u16)]) -> CountNode<u16> {
+        CountNode::from_counts(counts.iter().copied(), 0)
+    }
+
+    #[track_caller]
+    fn check(counts: &[(u16, u16)], symbol: u16, parent: f64, expected: f64) {
+        let actual = node(counts).probability(symbol, parent);
+        assert!((actual - expected).abs() < 1e-15, "{actual} is not {expected}");
+    }
+
+    #[test]
+    fn an_empty_node_says_what_its_parent_says() {
+        check(&[], 2, 0.25, 0.25);
+    }
+
+    #[test]
+    fn a_frequent_symbol_keeps_its_count() {
+        check(&[(2, 3), (4, 1), (6, 1)], 2, 0.1, 3.2 / 6.0);
+    }
+
+    #[test]
+    fn a_singleton_gives_half_its_count_to_the_unseen() {
+        check(&[(2, 3), (4, 1), (6, 1)], 4, 0.1, 0.7 / 6.0);
+    }
+
+    #[test]
+    fn tables_open_at_powers_of_two() {
+        let mut child = CountNode::<u16>::default();
+        let opened: Vec<u32> = (1..=16).filter(|_| child.add(2, 64)).collect();
+        assert_eq!(opened, [1, 2, 4, 8, 16]);
+    }
+
+    #[test]
+    fn a_full_node_forgets_its_rarest_symbol() {
+        let mut full = node(&[(2, 5), (4, 1), (6, 3)]);
+        full.add(8, 3);
+        assert_eq!((full.count(4), full.count(8), full.total()), (0, 1, 9));
+    }
+
+    #[test]
+    fn a_node_halves_above_four_thousand() {
+        let mut node = node(&[(2, 3989), (4, 7), (6, 1), (7, 1), (8, 1)]);
+        node.add(2, 64);
+        assert_eq!(node.total(), 3999 + 1);
+        node.add(2, 64);
+        // 4001 is odd, so the singletons whose hash is odd survive.
+        assert_eq!((node.count(2), node.count(4), node.count(6), node.count(7), node.count(8)), (1996, 4, 0, 1, 0));
+        assert_eq!(node.total(), 2001);
+    }
+
+    proptest! {
+        #[test]
+        fn probabilities_sum_to_one(adds in prop::collection::vec(0u16..60, 1..400)) {
+            let mut node = CountNode::<u16>::default();
+            for &symbol in &adds {
+                node.add(symbol, 64);
+            }
+            let sum: f64 = (0..60).map(|symbol| node.probability(symbol, 1.0 / 60.0)).sum();
+            prop_assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+        }
+
+        #[test]
+        fn a_node_read_back_is_the_node_that_was_written(adds in prop::collection::vec(0u64..90, 0..900)) {
+            let mut node = CountNode::<u64>::default();
+            for &symbol in &adds {
+                node.add(symbol, 64);
+            }
+            let copy = CountNode::from_counts(node.iter(), node.touched);
+            for symbol in 0..90 {
+                prop_assert!(node.probability(symbol, 0.01).to_bits() == copy.probability(symbol, 0.01).to_bits());
+            }
+        }
+    }
+}

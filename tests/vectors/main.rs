@@ -1,0 +1,4 @@
+//! Every intermediate quantity of the reference vectors, where they are there (`../shared/vectors`).
+
+mod streams;
+mod units;
