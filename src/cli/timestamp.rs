@@ -1,12 +1,11 @@
-//! Times on the command line.
+//! Times on the command line: what events may say, too.
+
+use crate::event::timestamp;
 
 /// Reads RFC 3339 or epoch milliseconds.
 pub fn parse(text: &str) -> Result<i64, String> {
-    if let Ok(epoch_ms) = text.parse::<i64>() {
-        return Ok(epoch_ms);
-    }
-    let moment: Result<jiff::Timestamp, _> = text.parse();
-    moment.map(jiff::Timestamp::as_millisecond).map_err(|_| format!("`{text}` is neither RFC 3339 nor epoch milliseconds"))
+    let read = text.parse().map_or_else(|_| timestamp::from_rfc3339(text), timestamp::from_epoch_ms);
+    read.ok_or_else(|| format!("`{text}` is neither RFC 3339 nor epoch milliseconds, from 1970 to 9999"))
 }
 
 #[cfg(test)]
@@ -18,7 +17,12 @@ mod tests {
         assert_eq!(parse("1736190222423"), Ok(1_736_190_222_423));
         assert_eq!(parse("2025-01-06T19:03:42.423Z"), Ok(1_736_190_222_423));
         assert_eq!(parse("2025-01-06T20:03:42.423+01:00"), Ok(1_736_190_222_423));
-        assert!(parse("yesterday").is_err());
-        assert!(parse("2025-01-06").is_err());
+    }
+
+    #[test]
+    fn days_words_and_seconds_are_no_times() {
+        for text in ["yesterday", "2025-01-06", "1736190222", "-1", ""] {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 }

@@ -54,15 +54,15 @@ fn every_event_has_a_line_in_order_and_every_session_one_more() {
     let outcome = gaitkeeper(&["replay", path.to_str().expect("UTF-8"), "--scores", scores.to_str().expect("UTF-8")], b"");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), ""), "{}", outcome.stderr);
     let events = lines(&path);
-    let (ends, scored): (Vec<Value>, Vec<Value>) = lines(&scores).into_iter().partition(|line| line.get("session_end").is_some());
-    assert_eq!(scored.len(), events.len());
-    for (line, event) in scored.iter().zip(&events) {
+    let (closed, answers): (Vec<Value>, Vec<Value>) = lines(&scores).into_iter().partition(|line| line.get("session_end").is_some());
+    assert_eq!(answers.len(), events.len());
+    for (line, event) in answers.iter().zip(&events) {
         for field in ["event_id", "ts", "agent_id", "session_id"] {
             assert_eq!(line[field], event[field], "{line}");
         }
         assert!(["scored", "learning", "unscorable"].contains(&line["state"].as_str().expect("a word")), "{line}");
     }
-    for line in &ends {
+    for line in &closed {
         assert!(line["session_score"].as_f64().expect("a number") >= 0.0, "{line}");
     }
 }
@@ -71,13 +71,13 @@ fn every_event_has_a_line_in_order_and_every_session_one_more() {
 fn a_second_run_and_one_without_ground_truth_give_the_same_bytes() {
     let (folder, path) = stream(&["--attack-rate", "0.2", "--learn-sessions", "15"]);
     let plain = folder.path().join("plain.jsonl");
-    let mut stripped = String::new();
+    let mut stripped = Vec::new();
     for mut event in lines(&path) {
         let members = event.as_object_mut().expect("an event");
         for field in ["label", "session_label", "attack"] {
             assert!(members.remove(field).is_some());
         }
-        stripped.push_str(&format!("{event}\n"));
+        writeln!(stripped, "{event}").expect("memory");
     }
     fs::write(&plain, stripped).expect("written");
     let run = |path: &Path| {
@@ -130,7 +130,7 @@ fn refused_records_count_as_offsets_have_no_line_and_are_summed_up() {
     assert!(outcome.stderr.contains("missing_field: 1 records, first -:3: "), "{}", outcome.stderr);
 }
 
-/// Replays nothing against `expectations`; also returns the JUnit report.
+/// Replays nothing against `expectations`; also returns the `JUnit` report.
 fn expect(expectations: &str) -> (Outcome, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [file, junit] = ["expect.toml", "junit.xml"].map(|name| folder.path().join(name));
