@@ -1,1 +1,54 @@
-//! (filled by its issue)
+//! Kafka: events in, findings, step-up requests and dead letters out, input offsets in the same transaction.
+
+pub mod client;
+mod intake;
+pub mod lane;
+pub mod link;
+pub mod meters;
+pub mod ordinal;
+mod outbox;
+mod rebalance;
+mod record;
+pub mod service;
+mod shards;
+pub mod stop;
+pub mod topic;
+pub mod topics;
+pub mod watchdog;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+pub use link::Link;
+pub use meters::Meters;
+pub use service::Service;
+pub use shards::Assembly;
+pub use stop::Stop;
+pub use topic::TopicNames;
+
+/// Why the service cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum StreamError {
+    #[error("kafka client: {0}")]
+    Client(#[source] KafkaError),
+    #[error("brokers at {brokers} refuse this client ({code}): {cause}")]
+    Refused { brokers: String, code: RDKafkaErrorCode, cause: String },
+    #[error("lane: {0}")]
+    Lane(#[source] KafkaError),
+    #[error("a lane panicked")]
+    Panicked,
+    #[error("{lanes} lanes still run {} s after the stop; what they had not committed is done again at the next start", within.as_secs_f32())]
+    StillRunning { lanes: usize, within: Duration },
+    #[error("state folder {}", folder.display())]
+    StateFolder { folder: PathBuf, source: io::Error },
+    #[error("thread")]
+    Thread(#[source] io::Error),
+    #[error("topics: {0}")]
+    Topics(#[source] KafkaError),
+    #[error(transparent)]
+    Topic(#[from] topics::Fault),
+}

@@ -1,0 +1,53 @@
+//! One input record: decoded, checked against its key and time, and given to the engine, or turned into a dead letter.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+
+use crate::engine::{Engine, Output, Tables};
+use crate::event::{DeadLetter, DecodeError, Origin, Source, admission, native};
+
+/// Gives the record's event to the engine; answers how many of its members are not part of a native event.
+///
+/// # Errors
+/// When the record cannot be scored; the engine has then not seen it.
+pub fn judge(
+    engine: &mut Engine,
+    tables: &Tables,
+    keyed: bool,
+    message: &BorrowedMessage<'_>,
+    outputs: &mut Vec<Output>,
+) -> Result<u32, DecodeError> {
+    let origin = Origin { partition: message.partition(), offset: message.offset() };
+    let decoded = native::decode(message.payload().unwrap_or_default(), origin)?;
+    if keyed {
+        admission::check_key(&decoded.event, message.key())?;
+    }
+    admission::check_time(&decoded.event, message.timestamp().to_millis())?;
+    engine.on_event(&decoded.event, tables, outputs);
+    Ok(decoded.unknown_fields)
+}
+
+/// The record with the reason why it was rejected.
+#[must_use]
+pub fn dead_letter<'a>(message: &'a BorrowedMessage<'_>, error: DecodeError) -> DeadLetter<'a> {
+    DeadLetter {
+        key: message.key(),
+        payload: message.payload(),
+        headers: headers(message),
+        source: Source { topic: message.topic(), partition: message.partition(), offset: message.offset() },
+        error,
+    }
+}
+
+/// The record's headers. The client library panics on a name that is not UTF-8; such a record must not stop the stream, so its
+/// headers are left behind from that one on.
+fn headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<(&'a str, Option<&'a [u8]>)> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    let mut kept = Vec::with_capacity(headers.count());
+    for index in 0..headers.count() {
+        let Ok(header) = catch_unwind(AssertUnwindSafe(|| headers.get(index))) else { break };
+        kept.push((header.key, header.value));
+    }
+    kept
+}

@@ -1,0 +1,186 @@
+//! Whether the brokers can be reached: said once when it changes, not once per retry.
+//!
+//! What the client library reports is only a hint: "all brokers down" also comes when the one bootstrap connection has closed
+//! while all is well. So a hint leads to a question to the brokers, and the answer decides.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::{Stop, StreamError, client};
+use crate::config::Kafka;
+
+/// One question about metadata. The connection goes on being built when it ends, so it may be short.
+const QUESTION: Duration = Duration::from_secs(1);
+/// Questions without an answer until a link that worked counts as gone.
+const QUESTIONS_MAX: u32 = 3;
+/// Without a hint the brokers are asked this seldom.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+/// How soon a hint is noticed.
+const NAP: Duration = Duration::from_millis(200);
+
+/// What is known of the way to the brokers. Shared by all clients of the process.
+#[derive(Debug)]
+pub struct Link {
+    brokers: String,
+    topic: String,
+    hinted: AtomicBool,
+    reachable: AtomicBool,
+    last_error: Mutex<Option<(RDKafkaErrorCode, String)>>,
+}
+
+impl Link {
+    /// A link to brokers that nobody has asked yet; questions will be about `topic`.
+    #[must_use]
+    pub fn new(brokers: &str, topic: &str) -> Arc<Self> {
+        Arc::new(Self {
+            brokers: brokers.to_owned(),
+            topic: topic.to_owned(),
+            hinted: AtomicBool::new(false),
+            reachable: AtomicBool::new(false),
+            last_error: Mutex::new(None),
+        })
+    }
+
+    /// Whether the last answer came.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.reachable.load(Ordering::Relaxed)
+    }
+
+    /// Asks until the brokers answer or the stop comes; says so when it has to wait.
+    ///
+    /// # Errors
+    /// When the client cannot be made, or the brokers refuse this client for good: wrong password, wrong certificate.
+    pub fn wait(self: &Arc<Self>, kafka: &Kafka, stop: &Stop) -> Result<(), StreamError> {
+        let asker = self.asker(kafka)?;
+        let mut said = false;
+        while !stop.is_requested() {
+            let Err(error) = self.ask(&asker) else {
+                self.reachable.store(true, Ordering::Relaxed);
+                if said {
+                    tracing::info!(brokers = self.brokers, "a broker answers");
+                }
+                return Ok(());
+            };
+            let cause = self.cause(&error);
+            if let Some((code @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL), _)) = self.last_error() {
+                return Err(StreamError::Refused { brokers: self.brokers.clone(), code, cause });
+            }
+            if !std::mem::replace(&mut said, true) {
+                tracing::warn!(brokers = self.brokers, cause, "no broker answers, waiting for one");
+            }
+            stop.sleep(NAP);
+        }
+        Ok(())
+    }
+
+    /// Follows up hints until the stop comes, and says when the brokers went or came back.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn watch(self: &Arc<Self>, kafka: &Kafka, stop: &Stop) -> Result<(), StreamError> {
+        let asker = self.asker(kafka)?;
+        let mut asked = Instant::now();
+        let mut unanswered = 0;
+        while !stop.is_requested() {
+            stop.sleep(NAP);
+            asker.poll(Duration::ZERO);
+            let hinted = self.hinted.swap(false, Ordering::Relaxed);
+            let was_reachable = self.is_reachable();
+            if was_reachable && !hinted && unanswered == 0 && asked.elapsed() < ASK_EVERY {
+                continue;
+            }
+            let answer = self.ask(&asker);
+            asked = Instant::now();
+            unanswered = if answer.is_ok() { 0 } else { unanswered + 1 };
+            match answer {
+                Ok(()) if !was_reachable => {
+                    tracing::info!(brokers = self.brokers, "the brokers answer again");
+                    self.reachable.store(true, Ordering::Relaxed);
+                }
+                Err(error) if was_reachable && unanswered >= QUESTIONS_MAX && !stop.is_requested() => {
+                    tracing::warn!(
+                        brokers = self.brokers,
+                        cause = self.cause(&error),
+                        "the brokers do not answer any more, waiting for them"
+                    );
+                    self.reachable.store(false, Ordering::Relaxed);
+                }
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a line of the client library's log. Its connection failures are told by this module, once.
+    pub fn heard_log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let repeated = matches!(facility, "FAIL" | "ERROR" | "CONFWARN");
+        match level {
+            _ if repeated => tracing::debug!(target: "librdkafka", facility, "{message}"),
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+                tracing::error!(target: "librdkafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(target: "librdkafka", facility, "{message}");
+            }
+        }
+    }
+
+    /// Takes an error that the client library reports beside any call.
+    pub fn heard_error(&self, error: &KafkaError, reason: &str) {
+        let Some(code) = error.rdkafka_error_code() else { return };
+        if code == RDKafkaErrorCode::PartitionEOF {
+            return;
+        }
+        tracing::debug!(target: "librdkafka", %code, reason);
+        // It says nothing that the error before it has not said better.
+        if code != RDKafkaErrorCode::AllBrokersDown {
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+        }
+        self.hinted.store(true, Ordering::Relaxed);
+    }
+
+    /// The newest error that was reported beside the calls.
+    #[must_use]
+    pub fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn asker(self: &Arc<Self>, kafka: &Kafka) -> Result<BaseConsumer<Listener>, StreamError> {
+        BaseConsumer::from_config_and_context(&client::plain(kafka), Listener(Arc::clone(self))).map_err(StreamError::Client)
+    }
+
+    fn ask(&self, asker: &BaseConsumer<Listener>) -> Result<(), KafkaError> {
+        let answer = asker.fetch_metadata(Some(&self.topic), QUESTION);
+        // Errors at first contact come beside the call, and only when polled for.
+        while asker.poll(Duration::ZERO).is_some() {}
+        answer.map(drop)
+    }
+
+    fn cause(&self, error: &KafkaError) -> String {
+        self.last_error().map_or_else(|| error.to_string(), |(_, reason)| reason)
+    }
+}
+
+/// Passes what a client hears on to the link.
+#[derive(Debug, Clone)]
+pub struct Listener(pub Arc<Link>);
+
+impl ClientContext for Listener {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.heard_log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.heard_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Listener {}

@@ -1,0 +1,86 @@
+//! What the service counts. Names and units as Prometheus wants them.
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// Seconds; a commit of two milliseconds and one of ten seconds must both be seen.
+const COMMIT_SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+/// The counters of one process. Cheap to clone; clones count together.
+#[derive(Debug, Clone)]
+pub struct Meters {
+    registry: Registry,
+    /// Records taken from the inputs.
+    pub records: IntCounter,
+    /// Events given to the engine.
+    pub events: IntCounter,
+    /// Records that went to the dead letters, by reason.
+    pub dead_letters: IntCounterVec,
+    /// Members of records that are not part of the native event.
+    pub unknown_fields: IntCounter,
+    /// Findings published, each opening, update and close.
+    pub findings: IntCounter,
+    /// Step-up requests published.
+    pub step_up_requests: IntCounter,
+    /// Commits that succeeded.
+    pub commits: IntCounter,
+    /// How long commits took, successful ones.
+    pub commit_seconds: Histogram,
+    /// Transactions rolled back.
+    pub roll_backs: IntCounter,
+    /// Times that a lane had to make new clients.
+    pub rebuilds: IntCounter,
+    /// Partitions owned now.
+    pub partitions: IntGauge,
+}
+
+impl Meters {
+    /// Counters at zero in a registry of their own.
+    ///
+    /// # Panics
+    /// Never: every name is valid and registered once.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(format!("gaitkeeper_{name}"), help).expect("a valid name");
+            registry.register(Box::new(counter.clone())).expect("a name used once");
+            counter
+        };
+        let dead_letters = IntCounterVec::new(Opts::new("gaitkeeper_dead_letters_total", "Records that could not be scored"), &["reason"])
+            .expect("a valid name");
+        let commit_seconds = Histogram::with_opts(
+            HistogramOpts::new("gaitkeeper_commit_seconds", "Duration of commits that succeeded").buckets(COMMIT_SECONDS.to_vec()),
+        )
+        .expect("ascending buckets");
+        let partitions = IntGauge::new("gaitkeeper_partitions", "Partitions owned now").expect("a valid name");
+        registry.register(Box::new(dead_letters.clone())).expect("a name used once");
+        registry.register(Box::new(commit_seconds.clone())).expect("a name used once");
+        registry.register(Box::new(partitions.clone())).expect("a name used once");
+        Self {
+            records: counter("records_total", "Records taken from the inputs"),
+            events: counter("events_total", "Events given to the engine"),
+            dead_letters,
+            unknown_fields: counter("unknown_fields_total", "Members of records that are not part of the native event"),
+            findings: counter("findings_total", "Findings published, each opening, update and close"),
+            step_up_requests: counter("step_up_requests_total", "Step-up requests published"),
+            commits: counter("commits_total", "Commits that succeeded"),
+            commit_seconds,
+            roll_backs: counter("roll_backs_total", "Transactions rolled back"),
+            rebuilds: counter("rebuilds_total", "Times that a lane had to make new clients"),
+            partitions,
+            registry,
+        }
+    }
+
+    /// Where all of them are registered.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,240 @@
+//! The partitions that a lane owns, each with its engine, and the commit of what they have said.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use serde::Serialize;
+
+use super::intake;
+use super::meters::Meters;
+use super::outbox::{Failed, Outbox};
+use super::record::{InputPartition, Record};
+use super::topic::TopicNames;
+use crate::config::Config;
+use crate::engine::{Engine, Output, Shard, Tables};
+use crate::event::DeadLetter;
+
+/// Records in one transaction; with more it is committed early, so that memory stays bounded.
+const UNCONFIRMED_MAX: usize = 20_000;
+
+/// What every lane of a service has in common.
+#[derive(Debug)]
+pub struct Assembly {
+    /// The whole configuration.
+    pub config: Arc<Config>,
+    /// Topics with their prefix.
+    pub names: TopicNames,
+    /// Number of partitions of each input.
+    pub partitions: Vec<i32>,
+    /// What is counted.
+    pub meters: Meters,
+}
+
+/// One owned partition.
+struct Owned {
+    engine: Engine,
+    /// The next offset to take.
+    next: i64,
+    /// The next offset to take, as the group has it.
+    committed: i64,
+}
+
+/// All that the poll loop and the rebalance callback share.
+pub struct Shards {
+    assembly: Arc<Assembly>,
+    findings: Vec<Arc<str>>,
+    step_up_requests: Arc<str>,
+    dead_letters: Arc<str>,
+    owned: BTreeMap<InputPartition, Owned>,
+    outbox: Outbox,
+    /// When the first record after the last commit was taken.
+    uncommitted_since: Option<Instant>,
+    tables: Tables,
+    outputs: Vec<Output>,
+    /// Set when the clients are of no use any more.
+    broken: Option<KafkaError>,
+}
+
+impl Shards {
+    /// No partition yet.
+    #[must_use]
+    pub fn new(assembly: Arc<Assembly>, outbox: Outbox) -> Self {
+        let shared = |name: &String| Arc::from(name.as_str());
+        Self {
+            findings: assembly.names.outputs.iter().map(shared).collect(),
+            step_up_requests: shared(&assembly.names.step_up_requests),
+            dead_letters: shared(&assembly.names.dead_letters),
+            owned: BTreeMap::new(),
+            outbox,
+            uncommitted_since: None,
+            tables: Tables::default(),
+            outputs: Vec::new(),
+            broken: None,
+            assembly,
+        }
+    }
+
+    /// Scores one record and sends what came of it. Records of partitions that are not owned any more, and repeated ones, are
+    /// ignored.
+    ///
+    /// # Errors
+    /// When the open transaction cannot go on; the record counts as taken all the same.
+    pub fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Failed> {
+        let Some(from) = self.place(message.topic(), message.partition()) else { return Ok(()) };
+        let Some(owned) = self.owned.get_mut(&from) else { return Ok(()) };
+        if message.offset() < owned.next {
+            return Ok(());
+        }
+        owned.next = message.offset() + 1;
+        self.uncommitted_since.get_or_insert_with(Instant::now);
+        let meters = &self.assembly.meters;
+        meters.records.inc();
+        let keyed = self.assembly.config.inputs[from.input].keyed;
+        match intake::judge(&mut owned.engine, &self.tables, keyed, message, &mut self.outputs) {
+            Ok(unknown_fields) => {
+                meters.events.inc();
+                meters.unknown_fields.inc_by(u64::from(unknown_fields));
+                self.publish(from)
+            }
+            Err(error) => {
+                meters.dead_letters.with_label_values(&[error.reason()]).inc();
+                let letter = intake::dead_letter(message, error);
+                tracing::debug!(topic = letter.source.topic, from.partition, offset = letter.source.offset, error = %letter.error, "record rejected");
+                let record = self.addressed(from, &letter);
+                self.outbox.send(record)
+            }
+        }
+    }
+
+    /// Sends the engine's outputs in their order.
+    fn publish(&mut self, from: InputPartition) -> Result<(), Failed> {
+        let mut result = Ok(());
+        for output in std::mem::take(&mut self.outputs) {
+            match output {
+                Output::Score(_) | Output::SessionEnd(_) => (),
+                Output::Finding(finding) => {
+                    self.assembly.meters.findings.inc();
+                    for topic in &self.findings {
+                        result = result.and(self.outbox.send(keyed(from, topic, &finding.agent_id, &*finding)));
+                    }
+                }
+                Output::StepUp(request) => {
+                    self.assembly.meters.step_up_requests.inc();
+                    result = result.and(self.outbox.send(keyed(from, &self.step_up_requests, &request.agent.id, &*request)));
+                }
+            }
+        }
+        result
+    }
+
+    fn addressed(&self, from: InputPartition, letter: &DeadLetter<'_>) -> Record {
+        let own = letter.headers.iter().map(|&(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+        let ours = letter.reason_headers().map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
+        Record {
+            from,
+            topic: Arc::clone(&self.dead_letters),
+            key: letter.key.map(<[u8]>::to_vec),
+            value: letter.payload.map(<[u8]>::to_vec),
+            headers: own.chain(ours).collect(),
+        }
+    }
+
+    fn place(&self, topic: &str, partition: i32) -> Option<InputPartition> {
+        let input = self.assembly.names.inputs.iter().position(|name| name == topic)?;
+        Some(InputPartition { input, partition })
+    }
+
+    /// How long the loop may wait for the next record.
+    #[must_use]
+    pub fn patience(&self, longest: Duration) -> Duration {
+        // Below a millisecond the library would not wait at all, and spin.
+        self.until_commit().map_or(longest, |left| left.clamp(Duration::from_millis(1), longest))
+    }
+
+    /// Whether it is time to commit.
+    #[must_use]
+    pub fn is_commit_due(&self) -> bool {
+        self.until_commit().is_some_and(|left| left.is_zero()) || self.outbox.len() >= UNCONFIRMED_MAX
+    }
+
+    fn until_commit(&self) -> Option<Duration> {
+        let interval = Duration::from_millis(self.assembly.config.kafka.commit_interval_ms);
+        self.uncommitted_since.map(|since| interval.saturating_sub(since.elapsed()))
+    }
+
+    /// Commits everything taken so far; does nothing when there is nothing.
+    ///
+    /// # Errors
+    /// See [`Failed`].
+    pub fn commit<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> Result<(), Failed> {
+        let mut offsets = TopicPartitionList::new();
+        for (from, owned) in self.owned.iter().filter(|(_, owned)| owned.next > owned.committed) {
+            offsets
+                .add_partition_offset(&self.assembly.names.inputs[from.input], from.partition, Offset::Offset(owned.next))
+                .expect("an offset that was read is a valid one");
+        }
+        if offsets.count() == 0 && self.outbox.is_empty() {
+            self.uncommitted_since = None;
+            return Ok(());
+        }
+        let started = Instant::now();
+        self.outbox.commit(consumer, &offsets)?;
+        self.assembly.meters.commit_seconds.observe(started.elapsed().as_secs_f64());
+        self.assembly.meters.commits.inc();
+        self.uncommitted_since = None;
+        for owned in self.owned.values_mut() {
+            owned.committed = owned.next;
+        }
+        Ok(())
+    }
+
+    /// Begins to own a partition at its committed offset.
+    pub fn gain(&mut self, topic: &str, partition: i32, committed: Option<i64>) {
+        let Some(from) = self.place(topic, partition) else { return };
+        let shard = Shard { partition, partitions: self.assembly.partitions[from.input] };
+        let engine = Engine::new(Arc::new(self.assembly.config.engine.clone()), shard);
+        let next = committed.unwrap_or(0);
+        if self.owned.insert(from, Owned { engine, next, committed: next }).is_none() {
+            self.assembly.meters.partitions.inc();
+        }
+    }
+
+    /// Stops owning partitions. What they had not committed is forgotten; their next owner does it anew.
+    pub fn lose(&mut self, partitions: &[(String, i32)]) {
+        for (topic, partition) in partitions {
+            if self.place(topic, *partition).is_some_and(|from| self.owned.remove(&from).is_some()) {
+                self.assembly.meters.partitions.dec();
+            }
+        }
+    }
+
+    /// Forgets the records of partitions that are not owned any more, and rolls back if they are part of the open transaction.
+    ///
+    /// # Errors
+    /// When new clients are needed.
+    pub fn forget_lost(&mut self) -> Result<(), Failed> {
+        let owned = &self.owned;
+        if self.outbox.holds(|from| !owned.contains_key(&from)) { self.outbox.roll_back(|from| owned.contains_key(&from)) } else { Ok(()) }
+    }
+
+    /// Notes that the clients are of no use any more.
+    pub fn break_down(&mut self, error: KafkaError) {
+        self.broken.get_or_insert(error);
+    }
+
+    /// Why the clients are of no use any more.
+    #[must_use]
+    pub fn broken(&self) -> Option<&KafkaError> {
+        self.broken.as_ref()
+    }
+}
+
+fn keyed(from: InputPartition, topic: &Arc<str>, key: &str, value: &impl Serialize) -> Record {
+    let value = serde_json::to_vec(value).expect("strings as keys and finite numbers always have a JSON form");
+    Record { from, topic: Arc::clone(topic), key: Some(key.as_bytes().to_vec()), value: Some(value), headers: Vec::new() }
+}

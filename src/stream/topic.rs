@@ -1,0 +1,153 @@
+//! The topics (DESIGN.md, section 6): names, who cleans them up, and the settings they need.
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+
+/// How long entries of the control topics are kept, ms: 30 days.
+const TABLE_RETENTION_MS: &str = "2592000000";
+/// Largest record of the dead-letter topic: the largest ordinary record with its headers and ours.
+const DEAD_LETTER_BYTES_MAX: &str = "4194304";
+
+/// What happens to old records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleanup {
+    /// They go after a while.
+    Delete,
+    /// The newest of each key stays.
+    Compact,
+}
+
+impl Cleanup {
+    /// The value of `cleanup.policy`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Compact => "compact",
+        }
+    }
+}
+
+/// How many partitions a topic must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partitions {
+    /// Any number.
+    Free,
+    /// As many as the input with the most.
+    AsInput,
+    /// Exactly one.
+    One,
+}
+
+/// What a topic must be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Name with the prefix.
+    pub name: String,
+    /// What happens to old records.
+    pub cleanup: Cleanup,
+    /// How many partitions it must have.
+    pub partitions: Partitions,
+    /// Further settings when the topic is created.
+    pub settings: BTreeMap<&'static str, &'static str>,
+}
+
+/// Every topic by its purpose, prefix included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicNames {
+    /// Events come from here, in the order of the configuration.
+    pub inputs: Vec<String>,
+    /// Findings go here, in the order of the configuration.
+    pub outputs: Vec<String>,
+    /// Step-up requests go here.
+    pub step_up_requests: String,
+    /// Records that could not be scored go here.
+    pub dead_letters: String,
+    /// State of the shards.
+    pub state: String,
+    prefix: String,
+}
+
+impl TopicNames {
+    /// The names that a configuration gives.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let prefix = config.kafka.topic_prefix.clone();
+        let named = |name: &str| format!("{prefix}{name}");
+        Self {
+            inputs: config.inputs.iter().map(|input| named(&input.topic)).collect(),
+            outputs: config.outputs.iter().map(|output| named(&output.topic)).collect(),
+            step_up_requests: named("agent-stepup-requests"),
+            dead_letters: named("agent-dead-letters"),
+            state: named("gaitkeeper-state"),
+            prefix,
+        }
+    }
+
+    /// What every topic must be like, inputs first, each once.
+    #[must_use]
+    pub fn specs(&self) -> Vec<TopicSpec> {
+        let mut specs: Vec<TopicSpec> = Vec::new();
+        let mut add = |name: &str, cleanup, partitions, settings: &[(&'static str, &'static str)]| {
+            if specs.iter().all(|spec| spec.name != name) {
+                specs.push(TopicSpec { name: name.to_owned(), cleanup, partitions, settings: settings.iter().copied().collect() });
+            }
+        };
+        for name in self.inputs.iter().chain(&self.outputs) {
+            add(name, Cleanup::Delete, Partitions::Free, &[]);
+        }
+        add(&self.step_up_requests, Cleanup::Delete, Partitions::Free, &[]);
+        add(&self.dead_letters, Cleanup::Delete, Partitions::Free, &[("max.message.bytes", DEAD_LETTER_BYTES_MAX)]);
+        let named = |name: &str| format!("{}{name}", self.prefix);
+        add(&named("agent-audit"), Cleanup::Delete, Partitions::Free, &[]);
+        for name in ["agent-stepup-responses", "agent-enforcement-acks", "agent-changes", "agent-feedback"] {
+            add(&named(name), Cleanup::Delete, Partitions::Free, &[("retention.ms", TABLE_RETENTION_MS)]);
+        }
+        for name in ["agent-state", "agent-inventory", "gaitkeeper-sightings"] {
+            add(&named(name), Cleanup::Compact, Partitions::Free, COMPACT_OFTEN);
+        }
+        add(&named("gaitkeeper-pools"), Cleanup::Compact, Partitions::One, COMPACT_OFTEN);
+        add(&self.state, Cleanup::Compact, Partitions::AsInput, COMPACT_OFTEN);
+        specs
+    }
+}
+
+/// The active segment is never cleaned: with Kafka's defaults a partition grows to a gigabyte before the first compaction, and a
+/// restore would read all of it.
+const COMPACT_OFTEN: &[(&str, &str)] = &[("segment.bytes", "33554432"), ("segment.ms", "600000"), ("min.cleanable.dirty.ratio", "0.1")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Input, InputFormat, Output, OutputFormat};
+
+    fn named(prefix: &str) -> TopicNames {
+        let mut config = Config::default();
+        config.kafka.topic_prefix = prefix.into();
+        config.inputs = vec![Input { topic: "agent-events".into(), format: InputFormat::Native, keyed: true }];
+        config.outputs = vec![Output { topic: "agent-alerts".into(), format: OutputFormat::Native }];
+        TopicNames::new(&config)
+    }
+
+    #[test]
+    fn the_prefix_precedes_every_topic() {
+        let specs = named("test.").specs();
+        assert!(specs.iter().all(|spec| spec.name.starts_with("test.")), "{specs:?}");
+        assert_eq!(specs.len(), 14, "DESIGN.md lists fourteen topics");
+    }
+
+    #[test]
+    fn only_tables_of_the_newest_value_are_compacted() {
+        let compacted: Vec<String> =
+            named("").specs().into_iter().filter(|spec| spec.cleanup == Cleanup::Compact).map(|spec| spec.name).collect();
+        assert_eq!(compacted, ["agent-state", "agent-inventory", "gaitkeeper-sightings", "gaitkeeper-pools", "gaitkeeper-state"]);
+    }
+
+    #[test]
+    fn a_topic_named_twice_is_specified_once() {
+        let mut names = named("");
+        names.outputs.push("agent-alerts".into());
+        assert_eq!(names.specs().iter().filter(|spec| spec.name == "agent-alerts").count(), 1);
+    }
+}
