@@ -28,6 +28,10 @@ pub struct Kafka {
     pub delivery: Delivery,
     /// Milliseconds between commits.
     pub commit_interval_ms: u64,
+    /// Threads that consume, each with its own clients; more than partitions are idle.
+    pub lanes: usize,
+    /// Milliseconds between the beginnings of two snapshots of a shard.
+    pub snapshot_interval_ms: u64,
     /// Folder of the ordinal locks; `None`: the user's state folder.
     pub state_dir: Option<std::path::PathBuf>,
     /// Passed to librdkafka as it stands.
@@ -85,6 +89,8 @@ impl Default for Kafka {
             replication: -1,
             delivery: Delivery::ExactlyOnce,
             commit_interval_ms: 100,
+            lanes: 1,
+            snapshot_interval_ms: 60_000,
             state_dir: None,
             client: BTreeMap::new(),
         }
