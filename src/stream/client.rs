@@ -12,8 +12,8 @@ pub const TRANSACTION_TIMEOUT_MS: &str = "10000";
 #[must_use]
 pub fn plain(kafka: &Kafka) -> ClientConfig {
     let mut config = ClientConfig::new();
-    // A request to a broker that has gone silent must end before the watchdog does.
-    config.set("socket.timeout.ms", "15000").set("socket.keepalive.enable", "true").set("reconnect.backoff.max.ms", "2000");
+    // A request to a broker that has gone silent must end before the watchdog does, and not outlive a transaction.
+    config.set("socket.timeout.ms", "10000").set("socket.keepalive.enable", "true").set("reconnect.backoff.max.ms", "2000");
     config.set_log_level(RDKafkaLogLevel::Info);
     passed_through(kafka, &mut config);
     config.set("bootstrap.servers", &kafka.brokers).set("client.id", "gaitkeeper");
@@ -25,7 +25,7 @@ pub fn plain(kafka: &Kafka) -> ClientConfig {
 pub fn consumer(kafka: &Kafka) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
-        .set("socket.timeout.ms", "15000")
+        .set("socket.timeout.ms", "10000")
         .set("socket.keepalive.enable", "true")
         .set("reconnect.backoff.max.ms", "2000")
         .set("max.poll.interval.ms", "300000")
@@ -60,7 +60,7 @@ pub fn consumer(kafka: &Kafka) -> ClientConfig {
 pub fn producer(kafka: &Kafka, transactional_id: Option<&str>) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
-        .set("socket.timeout.ms", "15000")
+        .set("socket.timeout.ms", "10000")
         .set("socket.keepalive.enable", "true")
         .set("reconnect.backoff.max.ms", "2000")
         .set("linger.ms", "5")

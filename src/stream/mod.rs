@@ -24,10 +24,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 pub use link::Link;
 pub use meters::Meters;
-pub use service::Service;
-pub use shards::Assembly;
+pub use service::{Service, TopicCheck};
 pub use stop::Stop;
 pub use topic::TopicNames;
+pub use topics::Fault;
 
 /// Why the service cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,12 @@ pub enum StreamError {
     Thread(#[source] io::Error),
     #[error("topics: {0}")]
     Topics(#[source] KafkaError),
-    #[error(transparent)]
-    Topic(#[from] topics::Fault),
+    #[error("{}", listed(.0))]
+    TopicFaults(Vec<Fault>),
+    #[error("not supported: {0}")]
+    Unsupported(String),
+}
+
+fn listed(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use super::lane::{Lane, LaneError};
 use super::link::Link;
+use super::meters::Meters;
 use super::ordinal::{self, Ordinal};
 use super::shards::Assembly;
+use super::topic::TopicNames;
+use super::topics::TopicKeeper;
 use super::watchdog::{self, Watch};
 use super::{Stop, StreamError};
-use crate::config::Delivery;
+use crate::config::{Config, Delivery, InputFormat, OutputFormat};
 
 /// Everything has ended this long after the stop, or is left behind.
 const STOP_WITHIN: Duration = Duration::from_millis(9_500);
@@ -19,8 +22,19 @@ const REBUILD_AFTER: Duration = Duration::from_secs(1);
 /// How soon the end of a lane is noticed.
 const NAP: Duration = Duration::from_millis(20);
 
+/// How closely the topics are looked at before the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicCheck {
+    /// All of them, with partitions and cleanup policy.
+    Full,
+    /// Only that the inputs are there: the in-process cluster has no settings to look at.
+    Inputs,
+}
+
 /// A running service.
 pub struct Service {
+    assembly: Arc<Assembly>,
+    link: Arc<Link>,
     lanes: Vec<JoinHandle<Result<(), StreamError>>>,
     stop: Stop,
     /// Ends the threads that are not lanes.
@@ -28,42 +42,84 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts `lanes` lanes; `on_hang` is called when a call into the client library does not come back, and should end the
-    /// process.
+    /// Waits for the brokers, checks the topics and starts the lanes; `None` when the stop came first. `on_hang` is called when a
+    /// call into the client library does not come back, and should end the process.
     ///
     /// # Errors
-    /// When the locks of the transactional ids cannot be taken.
-    pub fn start(
-        assembly: &Arc<Assembly>,
-        lanes: usize,
-        link: &Arc<Link>,
+    /// When the configuration asks for what is not there, the brokers refuse this client, a topic is not as it must be, or the
+    /// locks of the transactional ids cannot be taken.
+    pub fn launch(
+        config: &Arc<Config>,
+        check: TopicCheck,
+        meters: Meters,
+        stop: &Stop,
+        on_hang: impl FnOnce(&'static str) + Send + 'static,
+    ) -> Result<Option<Self>, StreamError> {
+        supported(config)?;
+        let names = TopicNames::new(config);
+        let link = Link::new(&config.kafka.brokers, &names.inputs[0]);
+        link.wait(&config.kafka, stop)?;
+        if stop.is_requested() {
+            return Ok(None);
+        }
+        let keeper = TopicKeeper::new(config, &link)?;
+        if check == TopicCheck::Full {
+            let faults = keeper.check()?;
+            if !faults.is_empty() {
+                return Err(StreamError::TopicFaults(faults));
+            }
+        }
+        let partitions = keeper.input_partitions()?;
+        let assembly = Arc::new(Assembly { config: Arc::clone(config), names, partitions, meters });
+        Self::start(assembly, link, stop, on_hang).map(Some)
+    }
+
+    fn start(
+        assembly: Arc<Assembly>,
+        link: Arc<Link>,
         stop: &Stop,
         on_hang: impl FnOnce(&'static str) + Send + 'static,
     ) -> Result<Self, StreamError> {
+        let kafka = &assembly.config.kafka;
         let ended = Stop::new();
-        let mut watches = Vec::new();
-        let mut threads = Vec::new();
-        for number in 0..lanes {
-            let watch = Arc::new(Watch::default());
-            watches.push(Arc::clone(&watch));
-            let ordinal = claim(assembly)?;
-            let kafka = &assembly.config.kafka;
+        let mut lanes = Vec::new();
+        for _ in 0..kafka.lanes {
+            let ordinal = claim(&assembly)?;
             let transactional_id = ordinal.as_ref().map(|ordinal| ordinal::transactional_id(&kafka.topic_prefix, &kafka.group, ordinal));
-            let lane = Lane { assembly: Arc::clone(assembly), transactional_id, link: Arc::clone(link), watch, stop: stop.clone() };
-            threads.push(spawn(&format!("lane-{number}"), move || {
+            let lane = Lane {
+                assembly: Arc::clone(&assembly),
+                transactional_id,
+                link: Arc::clone(&link),
+                watch: Arc::new(Watch::default()),
+                stop: stop.clone(),
+            };
+            lanes.push((lane, ordinal));
+        }
+        let watches: Vec<Arc<Watch>> = lanes.iter().map(|(lane, _)| Arc::clone(&lane.watch)).collect();
+        let until = ended.clone();
+        spawn("watchdog", move || watchdog::guard(&watches, &until, watchdog::HANGS_AFTER, on_hang))?;
+        let (watched, settings, until) = (Arc::clone(&link), Arc::clone(&assembly.config), ended.clone());
+        spawn("link", move || watched.watch(&settings.kafka, &until))?;
+        let lanes = lanes.into_iter().enumerate().map(|(number, (lane, ordinal))| {
+            spawn(&format!("lane-{number}"), move || {
                 let _held = ordinal;
                 keep_running(&lane)
-            })?);
-        }
-        {
-            let (link, assembly, ended) = (Arc::clone(link), Arc::clone(assembly), ended.clone());
-            spawn("link", move || link.watch(&assembly.config.kafka, &ended))?;
-        }
-        {
-            let ended = ended.clone();
-            spawn("watchdog", move || watchdog::guard(&watches, &ended, watchdog::HANGS_AFTER, on_hang))?;
-        }
-        Ok(Self { lanes: threads, stop: stop.clone(), ended })
+            })
+        });
+        let lanes = lanes.collect::<Result<_, _>>()?;
+        Ok(Self { assembly, link, lanes, stop: stop.clone(), ended })
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.assembly.meters
+    }
+
+    /// Whether the brokers answer.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.link.is_reachable()
     }
 
     /// Waits for the end: a stop that was asked for, or a lane that cannot go on.
@@ -90,6 +146,29 @@ impl Service {
         self.ended.request();
         result
     }
+}
+
+/// What a later version will do is refused now, not ignored.
+fn supported(config: &Config) -> Result<(), StreamError> {
+    if config.inputs.is_empty() {
+        return Err(StreamError::Unsupported("a configuration without an input".into()));
+    }
+    for input in &config.inputs {
+        if input.format != InputFormat::Native || !input.keyed {
+            let message =
+                format!("input {} ({:?}, keyed = {}); only native records keyed by agent are read", input.topic, input.format, input.keyed);
+            return Err(StreamError::Unsupported(message));
+        }
+    }
+    for output in &config.outputs {
+        if output.format != OutputFormat::Native {
+            return Err(StreamError::Unsupported(format!(
+                "output {} ({:?}); only native findings are written",
+                output.topic, output.format
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Exactly once needs an id that a restart finds again.

@@ -132,7 +132,8 @@ impl TopicKeeper {
     /// # Errors
     /// When the brokers do not answer or an input is missing.
     pub fn input_partitions(&self) -> Result<Vec<i32>, StreamError> {
-        let count = |topic: &String| self.partitions(topic)?.ok_or_else(|| StreamError::Topic(Fault::Missing { topic: topic.clone() }));
+        let count =
+            |topic: &String| self.partitions(topic)?.ok_or_else(|| StreamError::TopicFaults(vec![Fault::Missing { topic: topic.clone() }]));
         self.names.inputs.iter().map(count).collect()
     }
 

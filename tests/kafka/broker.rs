@@ -94,6 +94,10 @@ num.recovery.threads.per.data.dir=2
 background.threads=2
 ";
 
+/// Runs the broker until the pipe closes, then removes the folder. An interrupt reaches every process in the foreground, so it is
+/// ignored here: the tests end by it, and that closes the pipe.
+const KEEP: &str = r#"trap '' INT; folder=$1; shift; "$@" </dev/null >"$folder/log" 2>&1 & broker=$!; cat >/dev/null; kill -9 $broker; wait; rm -rf "$folder""#;
+
 /// One running broker. Dropping it kills it and removes its data.
 pub struct Broker {
     bootstrap: String,
@@ -121,6 +125,11 @@ impl Broker {
         &self.bootstrap
     }
 
+    /// Its folder, gone when it is gone.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn start(name: &str, jars: &Path) -> Self {
         let folder = root().join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("the target folder is writable");
@@ -145,12 +154,7 @@ impl Broker {
     fn launch(&mut self, jars: &Path) {
         let log = self.folder.join("log");
         let mut command = Command::new("sh");
-        command
-            .arg("-c")
-            .arg("trap '' INT; log=$1; data=$2; shift 2; \"$@\" </dev/null >\"$log\" 2>&1 & broker=$!; cat >/dev/null; kill -9 $broker; wait; rm -rf \"$data\"")
-            .arg("broker")
-            .arg(&log)
-            .arg(self.folder.join("data"));
+        command.arg("-c").arg(KEEP).arg("broker").arg(&self.folder);
         let server = java(&self.folder, jars);
         command.arg(server.get_program()).args(server.get_args());
         command.args(["-Xms512m", "-Xmx512m", "kafka.Kafka"]).arg(self.folder.join("server.properties"));
@@ -170,7 +174,6 @@ impl Drop for Broker {
             drop(keeper.shell.stdin.take());
             let _ = keeper.shell.wait();
         }
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

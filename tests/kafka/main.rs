@@ -2,11 +2,5 @@
 //! that a failure.
 
 mod broker;
-
-use broker::Broker;
-
-#[test]
-fn a_broker_answers() {
-    let Some(broker) = Broker::shared() else { return };
-    eprintln!("{}", broker.bootstrap());
-}
+mod delivery;
+mod stand;

@@ -1,0 +1,73 @@
+//! Every input record has its effect once, whatever happens in between.
+
+use std::collections::BTreeMap;
+
+use crate::broker::Broker;
+use crate::stand::{Seen, Stand};
+
+/// Records that no decoder accepts: each must come out as one dead letter, so that the dead letters tell what was lost or doubled.
+fn unreadable(count: usize) -> Vec<(String, Vec<u8>)> {
+    (0..count).map(|number| (format!("agent-{}", number % 37), format!("not json {number}").into_bytes())).collect()
+}
+
+fn produce(stand: &Stand, records: &[(String, Vec<u8>)]) {
+    stand.produce(records.iter().map(|(key, value)| (key.as_str(), value.as_slice())));
+}
+
+/// The offsets that the dead letters of each input partition name, in the order in which a reader sees them.
+fn origins(letters: &BTreeMap<i32, Vec<Seen>>) -> BTreeMap<i32, Vec<i64>> {
+    let mut origins: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    for letter in letters.values().flatten() {
+        let number = |name: &str| letter.headers[name].parse::<i64>().expect("a number");
+        origins.entry(i32::try_from(number("gaitkeeper-partition")).expect("a partition")).or_default().push(number("gaitkeeper-offset"));
+    }
+    origins
+}
+
+/// Each offset from 0 on is there once. Order holds per key, and the dead letters of one input partition keep it when they
+/// stay in one partition; across partitions a reader's order means nothing.
+#[track_caller]
+fn assert_each_once(letters: &BTreeMap<i32, Vec<Seen>>, total: usize) {
+    let mut count = 0;
+    for (partition, mut offsets) in origins(letters) {
+        offsets.sort_unstable();
+        count += offsets.len();
+        let expected: Vec<i64> = (0..i64::try_from(offsets.len()).expect("small")).collect();
+        assert_eq!(offsets, expected, "partition {partition}");
+    }
+    assert_eq!(count, total);
+}
+
+#[test]
+fn unreadable_records_become_dead_letters_with_their_origin() {
+    let Some(broker) = Broker::shared() else { return };
+    let stand = Stand::new(broker, "unreadable", 3);
+    let records = unreadable(2_000);
+    produce(&stand, &records);
+    let serving = stand.serve();
+    serving.wait_for_records(2_000);
+    serving.stop().expect("a clean end");
+    let letters = stand.committed(&stand.names.dead_letters);
+    assert_each_once(&letters, 2_000);
+    let letter = letters.values().flatten().find(|letter| letter.value == b"not json 7").expect("record 7");
+    assert_eq!(letter.key.as_deref(), Some(&b"agent-7"[..]));
+    assert_eq!(letter.headers["gaitkeeper-reason"], "malformed_json");
+    assert_eq!(letter.headers["gaitkeeper-topic"], stand.names.inputs[0]);
+    assert_eq!(stand.consumed(), 2_000);
+}
+
+#[test]
+fn a_restart_goes_on_where_the_last_commit_ended() {
+    let Some(broker) = Broker::shared() else { return };
+    let stand = Stand::new(broker, "restart", 3);
+    produce(&stand, &unreadable(6_000));
+    for records in [1_000, 2_000] {
+        let serving = stand.serve();
+        serving.wait_for_records(records);
+        serving.stop().expect("a clean end");
+    }
+    let serving = stand.serve();
+    crate::stand::wait_until("everything is consumed", || stand.consumed() == 6_000);
+    serving.stop().expect("a clean end");
+    assert_each_once(&stand.committed(&stand.names.dead_letters), 6_000);
+}

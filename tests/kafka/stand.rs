@@ -1,0 +1,210 @@
+//! What every test on the broker stands on: topics of its own, records in, committed records out, and the service in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use gaitkeeper::config::{Config, Delivery, Input, InputFormat, Output, OutputFormat};
+use gaitkeeper::stream::topics::TopicKeeper;
+use gaitkeeper::stream::{Link, Meters, Service, Stop, StreamError, TopicCheck, TopicNames};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::broker::Broker;
+
+/// Longer than anything here takes on a busy machine; a test that waits this long fails.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A record as a reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub key: Option<Vec<u8>>,
+    pub value: Vec<u8>,
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Topics under a prefix of their own, and the configuration that names them.
+pub struct Stand {
+    pub config: Config,
+    pub names: TopicNames,
+}
+
+impl Stand {
+    /// Topics made as `topics create` makes them; the test's name keeps it apart from the others.
+    pub fn new(broker: &Broker, test: &str, partitions: i32) -> Self {
+        let stand = Self::without_topics(broker, test, partitions);
+        for (spec, creation) in stand.keeper().create().expect("the broker answers") {
+            assert_eq!(creation, gaitkeeper::stream::topics::Creation::Created, "{}", spec.name);
+        }
+        stand
+    }
+
+    pub fn without_topics(broker: &Broker, test: &str, partitions: i32) -> Self {
+        let mut config = Config::default();
+        config.kafka.brokers = broker.bootstrap().to_owned();
+        config.kafka.group = format!("{test}-group");
+        config.kafka.topic_prefix = format!("{test}.");
+        config.kafka.partitions = partitions;
+        config.kafka.state_dir = Some(broker.folder().join("state"));
+        config.inputs = vec![Input { topic: "agent-events".into(), format: InputFormat::Native, keyed: true }];
+        config.outputs = vec![Output { topic: "agent-alerts".into(), format: OutputFormat::Native }];
+        let names = TopicNames::new(&config);
+        Self { config, names }
+    }
+
+    pub fn at_least_once(mut self) -> Self {
+        self.config.kafka.delivery = Delivery::AtLeastOnce;
+        self
+    }
+
+    pub fn keeper(&self) -> TopicKeeper {
+        let link = Link::new(&self.config.kafka.brokers, &self.names.inputs[0]);
+        TopicKeeper::new(&Arc::new(self.config.clone()), &link).expect("valid settings")
+    }
+
+    /// Produces records as (key, value) to the input, each key to one partition.
+    pub fn produce<'a>(&self, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &self.config.kafka.brokers)
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .create()
+            .expect("valid settings");
+        for (key, value) in records {
+            let mut record = BaseRecord::to(&self.names.inputs[0]).key(key).payload(value);
+            while let Err((error, back)) = producer.send(record) {
+                assert_eq!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::QueueFull), "{error}");
+                producer.poll(Duration::from_millis(10));
+                record = back;
+            }
+        }
+        producer.flush(PATIENCE).expect("the broker takes the records");
+    }
+
+    /// Everything committed in a topic, by partition in offset order, up to the stable end at the time of the call.
+    pub fn committed(&self, topic: &str) -> BTreeMap<i32, Vec<Seen>> {
+        self.read(topic, "read_committed")
+    }
+
+    fn read(&self, topic: &str, isolation: &str) -> BTreeMap<i32, Vec<Seen>> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.config.kafka.brokers)
+            .set("group.id", "nobody")
+            .set("isolation.level", isolation)
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .create()
+            .expect("valid settings");
+        let count = self.keeper().partitions(topic).expect("the broker answers").expect("the topic is there");
+        let mut list = TopicPartitionList::new();
+        for partition in 0..count {
+            list.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
+        }
+        consumer.assign(&list).expect("partitions of the topic");
+        let mut seen: BTreeMap<i32, Vec<Seen>> = (0..count).map(|partition| (partition, Vec::new())).collect();
+        let mut ended = 0;
+        let since = Instant::now();
+        while ended < count {
+            assert!(since.elapsed() < PATIENCE, "{topic} cannot be read to its end");
+            match consumer.poll(Duration::from_millis(500)) {
+                Some(Ok(message)) => seen.entry(message.partition()).or_default().push(Seen {
+                    key: message.key().map(<[u8]>::to_vec),
+                    value: message.payload().unwrap_or_default().to_vec(),
+                    headers: headers(&message),
+                }),
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ended += 1,
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                None => (),
+            }
+        }
+        seen
+    }
+
+    /// The group's committed offsets of the input, summed over its partitions.
+    pub fn consumed(&self) -> i64 {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.config.kafka.brokers)
+            .set("group.id", &self.config.kafka.group)
+            .create()
+            .expect("valid settings");
+        let count = self.keeper().partitions(&self.names.inputs[0]).expect("the broker answers").expect("the topic is there");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(&self.names.inputs[0], 0, count - 1);
+        let list = consumer.committed_offsets(list, PATIENCE).expect("the coordinator answers");
+        list.elements().iter().filter_map(|element| element.offset().to_raw()).map(|offset| offset.max(0)).sum()
+    }
+
+    /// Starts the service in a thread of this process.
+    pub fn serve(&self) -> Serving {
+        // `RUST_LOG=gaitkeeper=debug` shows what the service says.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_writer(std::io::stderr)
+            .try_init();
+        let (stop, meters) = (Stop::new(), Meters::new());
+        let config = Arc::new(self.config.clone());
+        let thread = {
+            let (stop, meters) = (stop.clone(), meters.clone());
+            thread::spawn(move || {
+                let service = Service::launch(&config, TopicCheck::Full, meters, &stop, |call| panic!("{call} hangs"))?;
+                service.map_or(Ok(()), Service::wait)
+            })
+        };
+        Serving { stop, meters, thread: Some(thread) }
+    }
+}
+
+fn headers(message: &impl Message) -> BTreeMap<String, String> {
+    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+    match message.headers() {
+        None => BTreeMap::new(),
+        Some(headers) => headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect(),
+    }
+}
+
+/// A service in this process.
+pub struct Serving {
+    stop: Stop,
+    pub meters: Meters,
+    thread: Option<JoinHandle<Result<(), StreamError>>>,
+}
+
+impl Serving {
+    /// Waits until so many records were taken.
+    pub fn wait_for_records(&self, count: u64) {
+        wait_until(&format!("{count} records are taken"), || {
+            self.meters.records.get() >= count || self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+        });
+    }
+
+    /// Asks for the end and waits for it.
+    pub fn stop(mut self) -> Result<(), StreamError> {
+        self.stop.request();
+        self.thread.take().expect("stopped once").join().expect("the service does not panic")
+    }
+
+    /// Waits for the service to end by itself.
+    pub fn ended(mut self) -> Result<(), StreamError> {
+        wait_until("the service ends", || self.thread.as_ref().expect("ended once").is_finished());
+        self.thread.take().expect("ended once").join().expect("the service does not panic")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.request();
+    }
+}
+
+/// Waits for a condition.
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !condition() {
+        assert!(since.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
