@@ -6,10 +6,13 @@ mod demo;
 mod destination;
 mod evaluate;
 mod generate;
+mod interrupt;
+mod logging;
 mod progress;
 mod replay;
 mod run;
 mod schema;
+mod settings;
 mod timestamp;
 mod topics;
 

@@ -21,6 +21,8 @@ const QUESTION: Duration = Duration::from_secs(1);
 const QUESTIONS_MAX: u32 = 3;
 /// Without a hint the brokers are asked this seldom.
 const ASK_EVERY: Duration = Duration::from_secs(10);
+/// Log lines and errors that one question leaves behind, and then some.
+const EVENTS: usize = 32;
 /// How soon a hint is noticed.
 const NAP: Duration = Duration::from_millis(200);
 
@@ -53,12 +55,14 @@ impl Link {
         self.reachable.load(Ordering::Relaxed)
     }
 
-    /// Asks until the brokers answer or the stop comes; says so when it has to wait.
+    /// Asks until the brokers answer or the stop comes; says so when it has to wait. With a patience it does not wait longer.
     ///
     /// # Errors
-    /// When the client cannot be made, or the brokers refuse this client for good: wrong password, wrong certificate.
-    pub fn wait(self: &Arc<Self>, kafka: &Kafka, stop: &Stop) -> Result<(), StreamError> {
+    /// When the client cannot be made, the brokers refuse this client for good (wrong password, wrong certificate), or the
+    /// patience ends.
+    pub fn wait(self: &Arc<Self>, kafka: &Kafka, stop: &Stop, patience: Option<Duration>) -> Result<(), StreamError> {
         let asker = self.asker(kafka)?;
+        let since = Instant::now();
         let mut said = false;
         while !stop.is_requested() {
             let Err(error) = self.ask(&asker) else {
@@ -71,6 +75,9 @@ impl Link {
             let cause = self.cause(&error);
             if let Some((code @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL), _)) = self.last_error() {
                 return Err(StreamError::Refused { brokers: self.brokers.clone(), code, cause });
+            }
+            if patience.is_some_and(|patience| since.elapsed() > patience) {
+                return Err(StreamError::Unreachable { brokers: self.brokers.clone(), cause });
             }
             if !std::mem::replace(&mut said, true) {
                 tracing::warn!(brokers = self.brokers, cause, "no broker answers, waiting for one");
@@ -135,7 +142,7 @@ impl Link {
 
     /// Takes an error that the client library reports beside any call.
     pub fn heard_error(&self, error: &KafkaError, reason: &str) {
-        let Some(code) = error.rdkafka_error_code() else { return };
+        let &KafkaError::Global(code) = error else { return };
         if code == RDKafkaErrorCode::PartitionEOF {
             return;
         }
@@ -159,8 +166,10 @@ impl Link {
 
     fn ask(&self, asker: &BaseConsumer<Listener>) -> Result<(), KafkaError> {
         let answer = asker.fetch_metadata(Some(&self.topic), QUESTION);
-        // Errors at first contact come beside the call, and only when polled for.
-        while asker.poll(Duration::ZERO).is_some() {}
+        // Errors at first contact come beside the call, and only when polled for, between lines of the library's log.
+        for _ in 0..EVENTS {
+            asker.poll(Duration::ZERO);
+        }
         answer.map(drop)
     }
 

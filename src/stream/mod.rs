@@ -37,6 +37,8 @@ pub enum StreamError {
     Client(#[source] KafkaError),
     #[error("brokers at {brokers} refuse this client ({code}): {cause}")]
     Refused { brokers: String, code: RDKafkaErrorCode, cause: String },
+    #[error("no broker answers at {brokers}: {cause}")]
+    Unreachable { brokers: String, cause: String },
     #[error("lane: {0}")]
     Lane(#[source] KafkaError),
     #[error("a lane panicked")]

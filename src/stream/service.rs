@@ -58,7 +58,7 @@ impl Service {
         supported(config)?;
         let names = TopicNames::new(config);
         let link = Link::new(&config.kafka.brokers, &names.inputs[0]);
-        link.wait(&config.kafka, stop)?;
+        link.wait(&config.kafka, stop, None)?;
         if stop.is_requested() {
             return Ok(None);
         }

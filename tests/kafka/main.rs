@@ -3,4 +3,5 @@
 
 mod broker;
 mod delivery;
+mod process;
 mod stand;

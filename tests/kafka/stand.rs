@@ -13,6 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing_subscriber::EnvFilter;
 
 use crate::broker::Broker;
 
@@ -140,11 +141,7 @@ impl Stand {
 
     /// Starts the service in a thread of this process.
     pub fn serve(&self) -> Serving {
-        // `RUST_LOG=gaitkeeper=debug` shows what the service says.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_writer(std::io::stderr)
-            .try_init();
+        log();
         let (stop, meters) = (Stop::new(), Meters::new());
         let config = Arc::new(self.config.clone());
         let thread = {
@@ -198,6 +195,12 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.stop.request();
     }
+}
+
+/// `RUST_LOG=gaitkeeper=debug` shows what the service says; the tests' own clients report every end of a partition.
+fn log() {
+    let filter = EnvFilter::from_default_env().add_directive("rdkafka=off".parse().expect("a directive"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// Waits for a condition.

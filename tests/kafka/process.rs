@@ -1,0 +1,141 @@
+//! The real binary, as an operator and a supervisor see it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::delivery::{assert_each_once, produce, unreadable};
+use crate::stand::{Stand, wait_until};
+
+/// `gaitkeeper` in a process of its own, killed when dropped.
+pub struct Process {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Process {
+    pub fn start(folder: &Path, name: &str, arguments: &[&str]) -> Self {
+        let said = folder.join(format!("{name}.said"));
+        let file = File::create(&said).expect("a writable folder");
+        let child = Command::new(env!("CARGO_BIN_EXE_gaitkeeper"))
+            .args(arguments)
+            .env("GAITKEEPER_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("an open file"))
+            .stderr(file)
+            .spawn()
+            .expect("the binary starts");
+        Self { child, said }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(status.success());
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("a child")
+    }
+
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.said).expect("its own file")
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Writes the stand's configuration as a file.
+pub fn config_file(stand: &Stand, folder: &Path) -> String {
+    let kafka = &stand.config.kafka;
+    let state = kafka.state_dir.as_ref().expect("set by the stand");
+    let text = format!(
+        "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\n",
+        kafka.brokers,
+        kafka.group,
+        kafka.topic_prefix,
+        kafka.partitions,
+        state.display()
+    );
+    let path = folder.join("gaitkeeper.toml");
+    fs::write(&path, text).expect("a writable folder");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn sigterm_in_the_middle_loses_and_doubles_nothing() {
+    let Some(broker) = Broker::shared() else { return };
+    let stand = Stand::new(broker, "sigterm", 4);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config_file(&stand, folder.path());
+    let total = 50_000;
+    produce(&stand, &unreadable(total));
+    let mut stopped_in_the_middle = 0;
+    for round in 0..3 {
+        let before = stand.consumed();
+        let mut process = Process::start(folder.path(), &format!("round-{round}"), &["run", "--config", &config]);
+        wait_until("the service commits", || stand.consumed() > before || stand.consumed() == 50_000);
+        process.signal("TERM");
+        let status = process.wait();
+        assert!(status.success(), "{status}: {}", process.said());
+        assert!(process.said().contains("the group is left"), "{}", process.said());
+        stopped_in_the_middle += usize::from(stand.consumed() < 50_000);
+        let letters = stand.committed(&stand.names.dead_letters);
+        let seen: usize = letters.values().map(Vec::len).sum();
+        assert_eq!(i64::try_from(seen).expect("small"), stand.consumed(), "records and offsets are committed together");
+    }
+    assert!(stopped_in_the_middle > 0, "every stop came after the last record");
+    let mut last = Process::start(folder.path(), "last", &["run", "--config", &config]);
+    wait_until("everything is consumed", || stand.consumed() == 50_000);
+    last.signal("TERM");
+    assert!(last.wait().success(), "{}", last.said());
+    assert_each_once(&stand.committed(&stand.names.dead_letters), total);
+}
+
+#[test]
+fn run_refuses_to_start_without_its_topics_and_says_how_to_make_them() {
+    let Some(broker) = Broker::shared() else { return };
+    let stand = Stand::without_topics(broker, "missing", 2);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config_file(&stand, folder.path());
+    let mut process = Process::start(folder.path(), "run", &["run", "--config", &config]);
+    assert_eq!(process.wait().code(), Some(3), "{}", process.said());
+    assert!(process.said().contains("topic missing.agent-events is missing"), "{}", process.said());
+    assert!(process.said().contains("gaitkeeper topics create"), "{}", process.said());
+
+    let mut check = Process::start(folder.path(), "check", &["topics", "check", "--config", &config]);
+    assert_eq!(check.wait().code(), Some(1), "{}", check.said());
+    for (turn, word) in [("first", "created"), ("second", "existed")] {
+        let mut create = Process::start(folder.path(), turn, &["topics", "create", "--config", &config]);
+        assert!(create.wait().success(), "{}", create.said());
+        assert_eq!(create.said().matches(word).count(), 14, "{}", create.said());
+    }
+    let mut check = Process::start(folder.path(), "check", &["topics", "check", "--config", &config]);
+    assert!(check.wait().success(), "{}", check.said());
+}
+
+#[test]
+fn a_broker_that_is_down_at_the_start_is_said_once_and_waited_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("gaitkeeper.toml");
+    // Nothing listens on the discard port of a test machine.
+    fs::write(&path, "[kafka]\nbrokers = \"127.0.0.1:9\"\n").expect("a writable folder");
+    let mut process = Process::start(folder.path(), "run", &["run", "--config", path.to_str().expect("UTF-8")]);
+    wait_until("it says so", || process.said().contains("waiting for one"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(process.is_running(), "{}", process.said());
+    assert_eq!(process.said().lines().count(), 1, "{}", process.said());
+    assert!(process.said().contains("127.0.0.1:9") && process.said().contains("Connection refused"), "{}", process.said());
+    process.signal("INT");
+    assert!(process.wait().success(), "{}", process.said());
+}
