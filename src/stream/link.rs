@@ -93,18 +93,18 @@ impl Link {
     /// When the client cannot be made.
     pub fn watch(self: &Arc<Self>, kafka: &Kafka, stop: &Stop) -> Result<(), StreamError> {
         let asker = self.asker(kafka)?;
-        let mut asked = Instant::now();
+        let mut last_question = Instant::now();
         let mut unanswered = 0;
         while !stop.is_requested() {
             stop.sleep(NAP);
             asker.poll(Duration::ZERO);
             let hinted = self.hinted.swap(false, Ordering::Relaxed);
             let was_reachable = self.is_reachable();
-            if was_reachable && !hinted && unanswered == 0 && asked.elapsed() < ASK_EVERY {
+            if was_reachable && !hinted && unanswered == 0 && last_question.elapsed() < ASK_EVERY {
                 continue;
             }
             let answer = self.ask(&asker);
-            asked = Instant::now();
+            last_question = Instant::now();
             unanswered = if answer.is_ok() { 0 } else { unanswered + 1 };
             match answer {
                 Ok(()) if !was_reachable => {

@@ -98,8 +98,8 @@ impl Service {
         let watches: Vec<Arc<Watch>> = lanes.iter().map(|(lane, _)| Arc::clone(&lane.watch)).collect();
         let until = ended.clone();
         spawn("watchdog", move || watchdog::guard(&watches, &until, watchdog::HANGS_AFTER, on_hang))?;
-        let (watched, settings, until) = (Arc::clone(&link), Arc::clone(&assembly.config), ended.clone());
-        spawn("link", move || watched.watch(&settings.kafka, &until))?;
+        let (eye, settings, until) = (Arc::clone(&link), Arc::clone(&assembly.config), ended.clone());
+        spawn("link", move || eye.watch(&settings.kafka, &until))?;
         let lanes = lanes.into_iter().enumerate().map(|(number, (lane, ordinal))| {
             spawn(&format!("lane-{number}"), move || {
                 let _held = ordinal;

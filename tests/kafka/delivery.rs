@@ -38,12 +38,10 @@ pub fn assert_each_once(letters: &BTreeMap<i32, Vec<Seen>>, total: usize) {
     assert_eq!(count, total);
 }
 
-#[test]
-fn unreadable_records_become_dead_letters_with_their_origin() {
-    let Some(broker) = Broker::shared() else { return };
-    let stand = Stand::new(broker, "unreadable", 3);
-    let records = unreadable(2_000);
-    produce(&stand, &records);
+/// Sends records that nobody can read through the service and looks at what became of them.
+#[track_caller]
+fn check_dead_letters(stand: &Stand) {
+    produce(stand, &unreadable(2_000));
     let serving = stand.serve();
     serving.wait_for_records(2_000);
     serving.stop().expect("a clean end");
@@ -54,6 +52,18 @@ fn unreadable_records_become_dead_letters_with_their_origin() {
     assert_eq!(letter.headers["gaitkeeper-reason"], "malformed_json");
     assert_eq!(letter.headers["gaitkeeper-topic"], stand.names.inputs[0]);
     assert_eq!(stand.consumed(), 2_000);
+}
+
+#[test]
+fn unreadable_records_become_dead_letters_with_their_origin() {
+    let Some(broker) = Broker::shared() else { return };
+    check_dead_letters(&Stand::new(broker, "unreadable", 3));
+}
+
+#[test]
+fn without_transactions_an_undisturbed_run_doubles_nothing_either() {
+    let Some(broker) = Broker::shared() else { return };
+    check_dead_letters(&Stand::new(broker, "plain", 3).at_least_once());
 }
 
 #[test]
