@@ -13,7 +13,7 @@ const START: i64 = 1_767_571_200_000;
 /// Between the end of one session and the start of the next.
 const PAUSE_MS: i64 = 1_000;
 /// `-log10` of the 1 % at which every row is measured.
-const ALARM: f64 = 2.0;
+pub const ALARM: f64 = 2.0;
 
 /// Who acts.
 #[derive(Debug, Clone, Copy)]

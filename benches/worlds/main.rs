@@ -5,6 +5,7 @@
 mod cold;
 mod drift;
 mod fleet;
+mod interleaved;
 mod lab;
 mod poisoning;
 mod power;
@@ -28,6 +29,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("drift", |seed| vec![drift::measure(seed)]),
     ("release", |seed| vec![release::measure(seed)]),
     ("cold", |seed| vec![cold::measure(seed)]),
+    ("interleaved", |seed| vec![interleaved::measure(seed)]),
 ];
 
 fn main() -> ExitCode {
