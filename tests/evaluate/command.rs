@@ -1,5 +1,6 @@
 //! The command on small streams with known answers.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -14,12 +15,14 @@ fn stream() -> String {
         let agent = session % 2;
         let mut line = |step: i64, tool: &str, bytes: i64, label: u8| {
             let attack = if misuse { "\"upload\"" } else { "null" };
-            lines.push_str(&format!(
+            write!(
+                lines,
                 "{{\"ts\":{},\"agent_id\":\"agent-{agent}\",\"session_id\":\"s{session}\",\"task_type\":\"office\",\"tool\":\"{tool}\",\
                  \"bytes_out\":{bytes},\"label\":{label},\"session_label\":{},\"attack\":{attack}}}\n",
                 begin + step * 1000,
                 u8::from(misuse),
-            ));
+            )
+            .expect("writing to a string does not fail");
         };
         line(0, "search", 100 + session, 0);
         line(1, "read", 200 + session, 0);
