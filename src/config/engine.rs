@@ -100,11 +100,20 @@ pub struct Policy {
     pub shadow_grace_ms: i64,
 }
 
+/// The `[pools]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pools {
+    /// Whether groups and population are one across partitions.
+    pub share: bool,
+}
+
 /// All that the engine needs to know.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EngineConfig {
     /// The `[alarm]` table.
     pub alarm: Alarm,
+    /// The `[pools]` table.
+    pub pools: Pools,
     /// The `[detect]` table.
     pub detect: Detect,
     /// The `[step_up]` table.

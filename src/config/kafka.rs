@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::written::{MASK, is_secret};
+
 /// What a crash may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -12,7 +14,7 @@ pub enum Delivery {
 }
 
 /// The `[kafka]` table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Kafka {
     /// Bootstrap servers.
     pub brokers: String,
@@ -77,6 +79,40 @@ pub struct Output {
     pub topic: String,
     /// Form of the findings.
     pub format: OutputFormat,
+}
+
+/// Masks secrets, so that no log line can hold one.
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            brokers,
+            group,
+            topic_prefix,
+            partitions,
+            replication,
+            delivery,
+            commit_interval_ms,
+            lanes,
+            snapshot_interval_ms,
+            state_dir,
+            client,
+        } = self;
+        let shown: BTreeMap<&str, &str> =
+            client.iter().map(|(name, value)| (name.as_str(), if is_secret(name) { MASK } else { value.as_str() })).collect();
+        f.debug_struct("Kafka")
+            .field("brokers", brokers)
+            .field("group", group)
+            .field("topic_prefix", topic_prefix)
+            .field("partitions", partitions)
+            .field("replication", replication)
+            .field("delivery", delivery)
+            .field("commit_interval_ms", commit_interval_ms)
+            .field("lanes", lanes)
+            .field("snapshot_interval_ms", snapshot_interval_ms)
+            .field("state_dir", state_dir)
+            .field("client", &shown)
+            .finish()
+    }
 }
 
 impl Default for Kafka {

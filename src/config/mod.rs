@@ -1,22 +1,51 @@
 //! The one configuration file, as checked: holding a [`Config`] proves that every value is in range.
 
+mod document;
+pub mod duration;
 pub mod engine;
 pub mod kafka;
+mod load;
+mod read_engine;
+mod read_kafka;
+mod section;
+pub mod topics;
+mod written;
 
-pub use engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, SessionRules, StepUp};
+pub use document::{Place, Problem};
+pub use engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp};
 pub use kafka::{Delivery, Input, InputFormat, Kafka, Output, OutputFormat};
+pub use load::{ConfigError, LoadError};
+pub use topics::Topics;
 
 /// Everything that can be configured; `Config::default()` is what an empty file means.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// What the engine judges by.
     pub engine: EngineConfig,
-    /// Where events come from and findings go.
+    /// How Kafka is spoken to.
     pub kafka: Kafka,
-    /// The topics that are read.
+    /// Topics beside inputs and outputs.
+    pub topics: Topics,
+    /// The topics that are read; at least one.
     pub inputs: Vec<Input>,
     /// The topics that findings are written to.
     pub outputs: Vec<Output>,
-    /// Where health and metrics are served.
+    /// Where health and metrics are served, `host:port`; `off`: nowhere.
     pub admin_listen: String,
 }
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            engine: EngineConfig::default(),
+            kafka: Kafka::default(),
+            topics: Topics::default(),
+            inputs: vec![Input { topic: "agent-events".into(), format: InputFormat::Native, keyed: true }],
+            outputs: vec![Output { topic: "agent-alerts".into(), format: OutputFormat::Native }],
+            admin_listen: "127.0.0.1:9464".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

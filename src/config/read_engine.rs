@@ -1,0 +1,143 @@
+//! What the engine judges by, read and checked.
+
+use super::document::Raw;
+use super::engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp};
+use super::section::Section;
+
+const SECOND_MS: i64 = 1_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// Keys of `detect.family_shares`, in the order of [`Detect::family_shares`].
+pub(super) const FAMILIES: [&str; 6] = ["misuse", "length", "total", "identity", "persistence", "volume"];
+pub(super) const CLOCKS: [(&str, Clock); 3] = [("auto", Clock::Auto), ("real", Clock::Real), ("synthetic", Clock::Synthetic)];
+pub(super) const COLD_STARTS: [(&str, ColdStart); 3] =
+    [("pool", ColdStart::Pool), ("contract", ColdStart::Contract), ("quiet", ColdStart::Quiet)];
+
+/// The tables that enter the configuration's hash.
+pub(super) fn engine(root: &Section<'_>) -> EngineConfig {
+    let pools = root.section("pools");
+    let config = EngineConfig {
+        alarm: alarm(root.section("alarm")),
+        pools: Pools { share: pools.flag("share", Pools::default().share) },
+        detect: detect(root.section("detect")),
+        step_up: step_up(root.section("step_up")),
+        policy: policy(root.section("policy")),
+    };
+    pools.finish();
+    config
+}
+
+fn alarm(table: Section<'_>) -> Alarm {
+    let default = Alarm::default();
+    let alarm = Alarm {
+        budget: budget(table.section("budget"), default.budget),
+        cold_start: table.word("cold_start", default.cold_start, &COLD_STARTS),
+    };
+    table.finish();
+    alarm
+}
+
+fn budget(table: Section<'_>, default: AlarmBudget) -> AlarmBudget {
+    let is_share = |share: f64| 0.0 < share && share < 1.0;
+    let is_daily = |alarms: f64| 0.0 < alarms && alarms <= 1e6;
+    let per_session = table.optional_number("per_session", is_share, "a share above 0 and below 1");
+    let per_day = table.optional_number("per_day", is_daily, "alarms a day, above 0 and at most 1000000");
+    let budget = match (per_session, per_day) {
+        (None, None) => default,
+        (Some(share), None) => AlarmBudget::PerSession(share),
+        (None, Some(alarms)) => AlarmBudget::PerDay(alarms),
+        (Some(share), Some(alarms)) => {
+            let message = format!("`alarm.budget` has per_session = {share} and per_day = {alarms}, expected one of them");
+            table.contradiction("per_day", message);
+            default
+        }
+    };
+    table.finish();
+    budget
+}
+
+fn detect(table: Section<'_>) -> Detect {
+    let default = Detect::default();
+    let share = |key, default| table.number(key, default, |share| (0.0..=1.0).contains(&share), "a number from 0 to 1");
+    let detect = Detect {
+        clock: table.word("clock", default.clock, &CLOCKS),
+        sessions: sessions(table.section("sessions")),
+        group_share_sequence: share("group_share_sequence", default.group_share_sequence),
+        group_share_attributes: share("group_share_attributes", default.group_share_attributes),
+        joint_weight: share("joint_weight", default.joint_weight),
+        end_factor: share("end_factor", default.end_factor),
+        identity_cap: table.number(
+            "identity_cap",
+            default.identity_cap,
+            |cap| 0.0 < cap && cap <= 100.0,
+            "a number above 0 and at most 100",
+        ),
+        family_shares: family_shares(table.section("family_shares"), default.family_shares),
+        seal_after_sessions: seal(&table, default.seal_after_sessions),
+    };
+    table.finish();
+    detect
+}
+
+/// A count, or `"never"`.
+fn seal(table: &Section<'_>, default: Option<u32>) -> Option<u32> {
+    let expected = "a whole number from 1 to 4294967295, or \"never\"";
+    let read = |raw: &Raw| match raw {
+        Raw::Text(word) | Raw::Variable(word) if word == "never" => Some(None),
+        Raw::Whole(sessions) => u32::try_from(*sessions).ok().filter(|sessions| *sessions > 0).map(Some),
+        _ => None,
+    };
+    table.optional("seal_after_sessions", expected, read).unwrap_or(default)
+}
+
+fn sessions(table: Section<'_>) -> SessionRules {
+    let default = SessionRules::default();
+    let rules = SessionRules {
+        idle_ms: table.duration("idle", default.idle_ms, SECOND_MS..=30 * DAY_MS),
+        events_max: table.whole("events", default.events_max, 2..=1_000_000),
+        length_ms: table.duration("length", default.length_ms, SECOND_MS..=90 * DAY_MS),
+        open_max: table.whole("open", default.open_max, 1..=100_000),
+    };
+    if rules.idle_ms > rules.length_ms {
+        let [idle, length] = [rules.idle_ms, rules.length_ms].map(super::duration::written);
+        table.contradiction("idle", format!("`detect.sessions` has idle = {idle} and length = {length}, expected idle to be the shorter"));
+    }
+    table.finish();
+    rules
+}
+
+fn family_shares(table: Section<'_>, default: [f64; 6]) -> [f64; 6] {
+    let mut shares = default;
+    for (share, family) in shares.iter_mut().zip(FAMILIES) {
+        *share = table.number(family, *share, |share| 0.0 < share && share <= 1.0, "a number above 0 and at most 1");
+    }
+    let sum: f64 = shares.iter().sum();
+    if (sum - 1.0).abs() > 1e-9 {
+        table.contradiction(FAMILIES[0], format!("`detect.family_shares` sum to {sum}, expected 1"));
+    }
+    table.finish();
+    shares
+}
+
+fn step_up(table: Section<'_>) -> StepUp {
+    let default = StepUp::default();
+    let step_up = StepUp {
+        expires_after_ms: table.duration("expires_after", default.expires_after_ms, SECOND_MS..=30 * DAY_MS),
+        approvers: table.texts("approvers", &default.approvers),
+        acr_values: table.texts("acr_values", &default.acr_values),
+        require_signature: table.flag("require_signature", default.require_signature),
+    };
+    table.finish();
+    step_up
+}
+
+fn policy(table: Section<'_>) -> Policy {
+    let default = Policy::default();
+    let policy = Policy {
+        auto_suspend: table.flag("auto_suspend", default.auto_suspend),
+        sensitive: table.texts("sensitive", &default.sensitive),
+        shadow_grace_ms: table.duration("shadow_grace", default.shadow_grace_ms, 0..=365 * DAY_MS),
+    };
+    table.finish();
+    policy
+}
