@@ -59,6 +59,8 @@ pub struct AgentBaseline {
     pub candidates: Candidates,
     /// The frozen reference that slow drift is measured against.
     pub golden: Golden,
+    /// Drift was found: nothing more is learned until a verdict.
+    pub drifting: bool,
     /// What found no room.
     pub not_modelled: u64,
 }

@@ -62,7 +62,7 @@ impl Model {
         let parent = self.agent(delta.agent).parent;
         // A version's parent is another agent; its cells are put back below.
         let parent_cells = parent.map(|parent| std::mem::take(&mut self.agents[parent.0 as usize].cells));
-        let Self { tools, population, groups, agents } = self;
+        let Self { tools, population, groups, agents, .. } = self;
         let agent = &mut agents[delta.agent.0 as usize];
         let mut levels = Levels { tools, population, group: delta.group.map(|group| &mut groups[group.0 as usize]), agent };
         let mut history = History::default();

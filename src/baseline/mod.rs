@@ -14,6 +14,7 @@ pub mod pins;
 pub mod population;
 pub mod sequence;
 pub mod session_totals;
+pub mod texts;
 pub mod tools;
 pub mod volume;
 pub mod write_verbs;

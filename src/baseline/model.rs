@@ -3,8 +3,9 @@
 use super::agent::AgentBaseline;
 use super::group::GroupBaseline;
 use super::population::Population;
+use super::texts::Texts;
 use super::tools::Tools;
-use super::{Metric, ToolId};
+use super::{Attribute, Metric, ToolId};
 use crate::baseline::volume::{Cell, Predictive, Prior, cell_key};
 
 /// Number of an agent's baseline within its shard.
@@ -26,13 +27,28 @@ pub struct Model {
     pub groups: Vec<GroupBaseline>,
     /// Agents and their versions.
     pub agents: Vec<AgentBaseline>,
+    /// What usual values are called, for explanations.
+    pub texts: Texts,
 }
 
 impl Model {
     /// Knows nothing; `hash_key` seeds the hash of names.
     #[must_use]
     pub fn new(hash_key: u64) -> Self {
-        Self { tools: Tools::new(hash_key), population: Population::default(), groups: Vec::new(), agents: Vec::new() }
+        Self {
+            tools: Tools::new(hash_key),
+            population: Population::default(),
+            groups: Vec::new(),
+            agents: Vec::new(),
+            texts: Texts::default(),
+        }
+    }
+
+    /// Keeps what a value is called, once the value was learned, so that a flood of one-off values leaves no trace.
+    pub fn keep_text(&mut self, attribute: Attribute, value: u64, text: &str) {
+        if !self.texts.contains(value) && self.population.counts.any[attribute as usize].count(value) > 0 {
+            self.texts.keep(value, text);
+        }
     }
 
     /// An agent's baseline.

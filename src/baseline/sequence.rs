@@ -140,6 +140,17 @@ pub fn status_context(tool: ToolId) -> Context {
 /// The key of all tools' outcomes.
 pub const STATUS_ANY_TOOL: Context = 1 << 32;
 
+/// The longest run of `tool` that was ever learned, as far as runs are told apart: exact up to 8, then the start of a step of 4.
+#[must_use]
+pub fn longest_run(nodes: &Nodes<ToolId>, tool: ToolId) -> u32 {
+    let longest = (0..=14u32).rev().find(|&run| count(nodes, 5 << 56 | u64::from(run) << 16 | u64::from(tool), tool) > 0);
+    match longest {
+        None => 1,
+        Some(run) if run < 8 => run + 1,
+        Some(run) => 8 + 4 * (run - 8) + 1,
+    }
+}
+
 /// How often `symbol` was seen in `context`.
 #[must_use]
 pub fn count<K: Symbol>(nodes: &Nodes<K>, context: Context, symbol: K) -> u32 {

@@ -221,6 +221,13 @@ impl Cell {
         None
     }
 
+    /// How often a value in the bin of `value` or a bin beside it was seen.
+    #[must_use]
+    pub fn count_near(&self, value: f64) -> u64 {
+        let centre = bin(value);
+        self.histogram.iter().filter(|entry| (entry.0 - centre).abs() <= 1).map(|entry| u64::from(entry.1)).sum()
+    }
+
     fn bin_count(&self, bin: i16) -> f64 {
         self.histogram.iter().find(|entry| entry.0 == bin).map_or(0.0, |entry| f64::from(entry.1))
     }

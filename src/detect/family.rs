@@ -113,6 +113,12 @@ impl Families {
         }
     }
 
+    /// `Σ ln(group / agent)`: how much better the session fits the group.
+    #[must_use]
+    pub fn identity_level(&self) -> f64 {
+        self.identity
+    }
+
     /// The families that are present, with their running maxima.
     pub fn maxima(&self) -> impl Iterator<Item = (Family, f64)> + '_ {
         Family::ALL.into_iter().map(|family| (family, self.maxima[family as usize])).filter(|(_, maximum)| maximum.is_finite())

@@ -60,6 +60,19 @@ pub fn observe(event: &Event<'_>, gap_ms: Option<i64>, tools: &mut Tools, key: u
     observation
 }
 
+/// The attributes of `event` whose text is worth keeping: hash and text.
+pub fn attribute_texts<'e>(event: &'e Event<'_>, observation: &Observation) -> impl Iterator<Item = (Attribute, u64, &'e str)> {
+    let texts = [
+        (Attribute::Target, event.target.as_deref()),
+        (Attribute::Destination, event.destination.as_deref()),
+        (Attribute::Peer, event.peer_agent_id.as_deref()),
+        (Attribute::Credential, event.credential_id.as_deref()),
+        (Attribute::OnBehalfOf, event.on_behalf_of.as_deref()),
+    ]
+    .map(|(attribute, text)| Some((attribute, observation.attribute(attribute)?, text?)));
+    texts.into_iter().flatten()
+}
+
 fn status_number(status: Status) -> u8 {
     match status {
         Status::Ok => STATUS_OK,

@@ -1,11 +1,40 @@
 //! One shard: event in, outputs out. Synchronous and pure: no I/O, no clock, no environment, no unseeded randomness, so a
 //! stream replayed twice gives the same bytes and a partition replayed from a file gives what the live run gave.
 
+pub mod agents;
+pub mod alarm;
+pub mod budget;
+pub mod explain;
+mod findings;
+pub mod identifier;
+mod judge;
+pub mod output;
+pub mod reversibility;
+pub mod sessions;
+pub mod severity;
+pub mod step_up;
+
 use std::sync::Arc;
 
-use crate::config::EngineConfig;
-use crate::event::Event;
-use crate::finding::{Decision, Finding, StepUpRequest};
+use agents::{AgentSlot, Agents, VersionChange};
+use budget::Budget;
+use sessions::{Session, SessionSlot, Sessions};
+
+pub use output::{EventScore, Output, ScoreState, SessionEnd, Verdict};
+
+use crate::baseline::GroupIndex;
+use crate::baseline::group::GroupBaseline;
+use crate::config::{Clock, EngineConfig};
+use crate::detect::Detector;
+use crate::detect::observe::{attribute_texts, observe};
+use crate::event::{Action, Event};
+use crate::finding::Decision;
+use crate::stats::hash;
+
+/// Seeds the hashes of names. Part of the stored state: a snapshot is read under the key it was written with.
+const HASH_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Groups that are modelled; agents of further ones are judged by the population.
+const GROUPS_MAX: usize = 4096;
 
 /// Which part of the stream a shard owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,136 +45,313 @@ pub struct Shard {
     pub partitions: i32,
 }
 
-/// What was said of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScoreState {
-    /// Judged on enough evidence.
-    Scored,
-    /// Judged, but with too little evidence to alarm.
-    Learning,
-    /// No channel applied (a duplicate, a `session_end`).
-    Unscorable,
-}
-
-impl ScoreState {
-    /// The word in `--scores`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scored => "scored",
-            Self::Learning => "learning",
-            Self::Unscorable => "unscorable",
-        }
-    }
-}
-
-/// The score of the event just given.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EventScore {
-    /// `-log10 p` of the event; `None` when unscorable.
-    pub score: Option<f64>,
-    /// `-log10 p` of its session so far, ≥ 0; `None` when unscorable.
-    pub session_score: Option<f64>,
-    /// Calibrated p-value of the event.
-    pub p_value: Option<f64>,
-    /// What was said.
-    pub state: ScoreState,
-    /// What should happen.
-    pub decision: Decision,
-}
-
-/// A session that has closed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionEnd {
-    /// Event time of the session's last event, epoch ms.
-    pub ts: i64,
-    /// Whose session.
-    pub agent_id: String,
-    /// The producer's name of the session, also when it was continued or split.
-    pub session_id: Option<String>,
-    /// `-log10 p` of the whole session, ≥ 0.
-    pub session_score: f64,
-    /// The strictest decision of the session.
-    pub decision: Decision,
-    /// Names this close for [`Engine::give_verdict`].
-    pub handle: u64,
-}
-
-/// One output, in the order in which it happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// The score of the event just given; exactly one for each event.
-    Score(EventScore),
-    /// A session closed.
-    SessionEnd(Box<SessionEnd>),
-    /// A finding to publish.
-    Finding(Box<Finding>),
-    /// A question to publish.
-    StepUp(Box<StepUpRequest>),
-}
-
-/// An analyst's verdict on a closed session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Ordinary after all.
-    Benign,
-    /// Misuse.
-    Malicious,
-}
-
 /// What tables the shard may read. Inventory, answers and the others join with their issues.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {}
 
-/// One shard of the detector.
-#[derive(Debug)]
+/// What a shard counted; never part of a decision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events scored.
+    pub scored: u64,
+    /// Events skipped because their id was seen before.
+    pub duplicates: u64,
+    /// Events older than their agent's newest.
+    pub late: u64,
+    /// Sessions closed.
+    pub sessions: u64,
+    /// Questions not asked because too many were open.
+    pub withheld: u64,
+    /// Sessions that would have alarmed on too little evidence.
+    pub insufficient: u64,
+}
+
+/// One shard of the program: the detector, the open sessions, and what was raised.
+#[derive(Debug, Clone)]
 pub struct Engine {
     config: Arc<EngineConfig>,
+    policy_version: String,
     shard: Shard,
+    detector: Detector,
+    agents: Agents,
+    groups: hashbrown::HashMap<u64, GroupIndex, foldhash::fast::FixedState>,
+    sessions: Sessions,
+    budget: Budget,
+    requests: std::collections::BTreeMap<AgentSlot, step_up::Requests>,
+    version_changes: std::collections::BTreeMap<AgentSlot, (VersionChange, i64, u64)>,
+    stream_ms: i64,
+    frozen: bool,
+    handles: u64,
+    counters: Counters,
 }
 
 impl Engine {
     /// An engine that knows nothing yet.
     #[must_use]
     pub fn new(config: Arc<EngineConfig>, shard: Shard) -> Self {
-        Self { config, shard }
+        Self {
+            policy_version: identifier::of(&[&format!("{config:?}")]),
+            detector: Detector::new(config.detect.clone(), HASH_KEY),
+            agents: Agents::new(HASH_KEY),
+            groups: hashbrown::HashMap::default(),
+            sessions: Sessions::default(),
+            budget: Budget::new(config.alarm.budget, shard.partitions),
+            requests: std::collections::BTreeMap::new(),
+            version_changes: std::collections::BTreeMap::new(),
+            stream_ms: i64::MIN,
+            frozen: false,
+            handles: 0,
+            counters: Counters::default(),
+            shard,
+            config,
+        }
     }
 
     /// Closes what the event shows to be over, scores the event, judges, decides; appends what came of it to `outputs`.
-    pub fn on_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) {
-        let _ = (&self.config, self.shard, event, tables);
-        outputs.push(Output::Score(EventScore {
-            score: None,
-            session_score: None,
-            p_value: None,
-            state: ScoreState::Unscorable,
-            decision: Decision::Allow,
-        }));
+    pub fn on_event(&mut self, event: &Event<'_>, _tables: &Tables, outputs: &mut Vec<Output>) {
+        let agent = self.agents.find_or_add(&event.agent_id, event.ts, &mut self.detector.model);
+        if self.agents.get_mut(agent).is_repeat(&event.event_id, HASH_KEY) {
+            self.counters.duplicates += 1;
+            outputs.push(Output::Score(EventScore::UNSCORABLE));
+            return;
+        }
+        self.close_idle(event.ts, outputs);
+        let key = session_key(event);
+        if event.action == Action::SessionEnd {
+            outputs.push(Output::Score(EventScore::UNSCORABLE));
+            if let Some(slot) = self.find_open(agent, key) {
+                self.close(slot, outputs);
+            }
+            return;
+        }
+        if let Some(version) = event.agent_version.as_deref()
+            && let Some(change) = self.agents.get_mut(agent).turn_to_version(version, event.ts, HASH_KEY, &mut self.detector.model)
+        {
+            self.version_changes.insert(agent, (change, event.ts, 0));
+        }
+        if let Some((_, _, lag_events)) = self.version_changes.get_mut(&agent) {
+            *lag_events += 1;
+        }
+        let (slot, too_late) = self.session_for(event, agent, key, outputs);
+        let gap_ms = self.gap(event, agent, slot);
+        let newest = &mut self.agents.get_mut(agent).newest_ts;
+        if event.ts < *newest {
+            self.counters.late += 1;
+        }
+        *newest = event.ts.max(*newest);
+
+        let observation = observe(event, gap_ms, &mut self.detector.model.tools, HASH_KEY);
+        for (attribute, value, text) in attribute_texts(event, &observation) {
+            self.detector.model.keep_text(attribute, value, text);
+        }
+        let session = self.sessions.get_mut(slot);
+        let reading = self.detector.score(&mut session.detected, &observation, event.bytes_out);
+        session.last_ts = event.ts.max(session.last_ts);
+        session.context.update(event);
+        self.counters.scored += 1;
+        let (score, raised) = self.judge(event, &observation, &reading, slot);
+        outputs.push(Output::Score(score));
+        outputs.extend(raised);
+        if too_late {
+            self.forget(slot);
+        } else if self.sessions.get(slot).detected.events() >= self.config.detect.sessions.events_max {
+            self.close(slot, outputs);
+        }
     }
 
-    /// The wall clock moved: expiry of requests, time-outs of acks, silence of agents.
+    /// The wall clock moved. Nothing in the engine waits for it yet: expiry of answers and acks comes with them.
     pub fn on_tick(&mut self, now_ms: i64, tables: &Tables, outputs: &mut Vec<Output>) {
         let _ = (now_ms, tables, outputs);
     }
 
-    /// Closes the sessions that were idle at stream time `now_ms`.
+    /// Moves stream time on to `now_ms` and closes the sessions that are over then, in the order of their last events.
     pub fn close_idle(&mut self, now_ms: i64, outputs: &mut Vec<Output>) {
-        let _ = (now_ms, outputs);
+        self.stream_ms = self.stream_ms.max(now_ms);
+        let agents = &self.agents;
+        let over = self
+            .sessions
+            .due(self.stream_ms, &self.config.detect.sessions, |session| (agents.get(session.agent).id.clone(), session.id.clone()));
+        for slot in over {
+            self.close(slot, outputs);
+        }
     }
 
-    /// The end of a replayed input: every open session closes.
+    /// The end of a replayed input: every open session closes. A live shutdown closes nothing.
     pub fn finish(&mut self, outputs: &mut Vec<Output>) {
-        let _ = outputs;
+        let agents = &self.agents;
+        for slot in self.sessions.all(|session| (agents.get(session.agent).id.clone(), session.id.clone())) {
+            self.close(slot, outputs);
+        }
     }
 
     /// From now on new facts wait in the candidate store until they were seen again.
-    pub fn seal(&mut self) {}
+    pub fn seal(&mut self) {
+        self.detector.learning.seal();
+    }
 
     /// From now on sessions that begin change nothing but their own state; sessions already open still commit when they close.
-    pub fn freeze(&mut self) {}
-
-    /// An analyst's verdict on the closed session `handle`.
-    pub fn give_verdict(&mut self, handle: u64, verdict: Verdict) {
-        let _ = (handle, verdict);
+    pub fn freeze(&mut self) {
+        self.frozen = true;
     }
+
+    /// An analyst's verdict on the closed session `handle`. False if it waits no longer.
+    pub fn give_verdict(&mut self, handle: u64, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Benign => self.detector.release(handle),
+            Verdict::Malicious => self.detector.discard(handle),
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The detector, for reports.
+    #[must_use]
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// The operator's threshold has hit a clamp: the budget cannot be kept.
+    #[must_use]
+    pub fn is_budget_unreachable(&self) -> bool {
+        self.budget.unreachable
+    }
+
+    fn find_open(&self, agent: AgentSlot, key: u64) -> Option<SessionSlot> {
+        self.agents.get(agent).open.iter().copied().find(|&slot| self.sessions.get(slot).key == key)
+    }
+
+    /// The session that the event belongs to; true if the event is older than a closed session's last, so that it is scored by itself.
+    fn session_for(&mut self, event: &Event<'_>, slot: AgentSlot, key: u64, outputs: &mut Vec<Output>) -> (SessionSlot, bool) {
+        if let Some(open) = self.find_open(slot, key) {
+            let begun = self.sessions.get(open).begun;
+            let agent = self.agents.get_mut(slot);
+            if begun < agent.newest_begun {
+                agent.note_resumed(key);
+            }
+            return (open, false);
+        }
+        let agent = self.agents.get_mut(slot);
+        let before = if key == RUNNING_STRETCH { None } else { agent.recent(key) };
+        let too_late = before.is_some_and(|before| event.ts < before.last_ts);
+        if !too_late {
+            if before.is_some() && agent.last_begun_key() != Some(key) {
+                agent.note_resumed(key);
+            }
+            let over = if agent.is_serial() {
+                agent.open.clone()
+            } else if agent.open.len() >= self.config.detect.sessions.open_max {
+                agent.open.iter().copied().min_by_key(|&open| (self.sessions.get(open).last_ts, open)).into_iter().collect()
+            } else {
+                Vec::new()
+            };
+            for open in over {
+                self.close(open, outputs);
+            }
+        }
+        let group = event.task_type.as_deref().and_then(|task| self.group(task));
+        let agent = self.agents.get_mut(slot);
+        let detected = self.detector.open(agent.current, group);
+        let session = Session {
+            detected,
+            agent: slot,
+            key,
+            id: event.session_id.as_deref().map(Into::into),
+            first_ts: event.ts,
+            last_ts: event.ts,
+            begun: 0,
+            teaches: !self.frozen && !too_late,
+            context: sessions::Context::default(),
+            alarm: alarm::SessionAlarm::default(),
+        };
+        let open = self.sessions.open(session, &self.config.detect.sessions);
+        if !too_late {
+            agent.open.push(open);
+            agent.newest_begun = self.sessions.get(open).begun;
+            agent.begin(key, event.ts);
+        }
+        (open, too_late)
+    }
+
+    /// Time since the session's event before, where that says something.
+    fn gap(&mut self, event: &Event<'_>, agent: AgentSlot, slot: SessionSlot) -> Option<i64> {
+        let is_late = event.ts < self.agents.get(agent).newest_ts;
+        let session = self.sessions.get_mut(slot);
+        if is_late || session.detected.events() == 0 || self.config.detect.clock == Clock::Synthetic {
+            return None;
+        }
+        let gap_ms = (event.ts - session.last_ts).max(0);
+        let is_real = session.detected.gaps.is_real(gap_ms);
+        (is_real || self.config.detect.clock == Clock::Real).then_some(gap_ms)
+    }
+
+    fn group(&mut self, name: &str) -> Option<GroupIndex> {
+        let hash = hash::keyed(name.as_bytes(), HASH_KEY);
+        if let Some(&group) = self.groups.get(&hash) {
+            return Some(group);
+        }
+        let groups = &mut self.detector.model.groups;
+        if groups.len() >= GROUPS_MAX {
+            return None;
+        }
+        let group = GroupIndex(u32::try_from(groups.len()).ok()?);
+        groups.push(GroupBaseline { name: name.into(), ..GroupBaseline::default() });
+        self.groups.insert(hash, group);
+        Some(group)
+    }
+
+    /// Closes a session: scores its end, says so, closes its findings, and learns what the gate lets in.
+    fn close(&mut self, slot: SessionSlot, outputs: &mut Vec<Output>) {
+        let (reading, end) = self.detector.score_end(&mut self.sessions.get_mut(slot).detected);
+        let raised = self.judge_end(&reading, slot);
+        let Session { detected, agent, key, id, last_ts, teaches, mut alarm, .. } = *self.sessions.take(slot);
+        let live = self.agents.get_mut(agent);
+        live.open.retain(|&open| open != slot);
+        live.note_closed(key, last_ts);
+        self.handles += 1;
+        self.counters.sessions += 1;
+        outputs.push(Output::SessionEnd(Box::new(SessionEnd {
+            ts: last_ts,
+            agent_id: live.id.to_string(),
+            session_id: id.map(Into::into),
+            session_score: surprise(detected.p_value),
+            decision: alarm.strictest.unwrap_or(Decision::Allow),
+            handle: self.handles,
+        })));
+        outputs.extend(raised);
+        outputs.extend(alarm.close(self.stream_ms).map(|finding| Output::Finding(Box::new(finding))));
+        self.budget.session_closed(self.stream_ms, alarm.is_alarmed());
+        if teaches {
+            let drifts = self.watch_drift(&detected, agent);
+            if !self.detector.model.agent(detected.agent).drifting {
+                self.detector.close(detected, end, self.handles);
+            }
+            outputs.extend(drifts);
+        }
+    }
+
+    /// Drops the session of a late event: it was scored, and teaches nothing.
+    fn forget(&mut self, slot: SessionSlot) {
+        self.sessions.take(slot);
+    }
+}
+
+/// The key of an agent's events without session and trace.
+const RUNNING_STRETCH: u64 = 0;
+
+/// What names the event's session: its session id, else its trace id, else the agent's running stretch.
+fn session_key(event: &Event<'_>) -> u64 {
+    match (&event.session_id, &event.trace_id) {
+        (Some(id), _) => hash::keyed(id.as_bytes(), HASH_KEY).max(1),
+        (None, Some(id)) => hash::keyed(id.as_bytes(), !HASH_KEY).max(1),
+        (None, None) => RUNNING_STRETCH,
+    }
+}
+
+/// `-log10 p`, never below 0 and never infinite.
+fn surprise(p: f64) -> f64 {
+    (-p.max(f64::MIN_POSITIVE).log10()).abs()
 }

@@ -56,6 +56,17 @@ pub fn to_normal(t: f64, df: f64) -> f64 {
     magnitude.copysign(t)
 }
 
+/// The 99 % quantile, by the inverse of [`to_normal`].
+#[must_use]
+pub fn quantile_99(df: f64) -> f64 {
+    const NORMAL_99: f64 = 2.326_347_874_040_841;
+    if df > 400.0 {
+        return NORMAL_99;
+    }
+    let deviate = NORMAL_99 * (8.0 * df + 3.0) / (8.0 * df + 1.0);
+    (df * (deviate * deviate / df).exp_m1()).sqrt()
+}
+
 /// Share of the normal distribution above `z`.
 #[must_use]
 pub fn normal_tail(z: f64) -> f64 {
@@ -90,6 +101,13 @@ mod tests {
     fn the_deviate_keeps_its_sign() {
         assert!(to_normal(-3.0, 4.0) < 0.0 && to_normal(3.0, 4.0) > 0.0);
         check(to_normal(0.0, 4.0).abs(), 0.0);
+    }
+
+    #[test]
+    fn the_quantile_is_the_deviates_inverse() {
+        for df in [4.0, 9.5, 60.0, 1000.0] {
+            assert!((to_normal(super::quantile_99(df), df) - 2.326_347_874_040_841).abs() < 1e-9, "{df}");
+        }
     }
 
     #[test]

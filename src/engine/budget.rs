@@ -1,0 +1,136 @@
+//! The operator's budget as a threshold: the share of ordinary sessions that may alarm (DETECTION.md, section 2.4).
+
+use crate::config::AlarmBudget;
+
+const DAY_MS: f64 = 86_400_000.0;
+const HALF_LIFE_MS: f64 = 7.0 * DAY_MS;
+/// Until a day of the stream was seen, sessions a day are anybody's guess.
+const FIRST_ALPHA: f64 = 0.01;
+const ALPHA_MIN: f64 = 1e-4;
+const ALPHA_MAX: f64 = 0.05;
+/// Sessions among which realised alarms are counted.
+const WATCHED_SESSIONS: f64 = 200.0;
+
+/// Turns the budget into a threshold, and watches whether it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    budget: AlarmBudget,
+    partitions: f64,
+    first_ms: Option<i64>,
+    last_ms: i64,
+    sessions: f64,
+    elapsed_ms: f64,
+    alarmed: f64,
+    watched: f64,
+    /// The threshold that would keep the budget lies outside what can be kept.
+    pub unreachable: bool,
+}
+
+impl Budget {
+    /// A budget for the whole fleet, of which this shard has its part.
+    #[must_use]
+    pub fn new(budget: AlarmBudget, partitions: i32) -> Self {
+        Self {
+            budget,
+            partitions: f64::from(partitions.max(1)),
+            first_ms: None,
+            last_ms: 0,
+            sessions: 0.0,
+            elapsed_ms: 0.0,
+            alarmed: 0.0,
+            watched: 0.0,
+            unreachable: false,
+        }
+    }
+
+    /// Share of ordinary sessions that may alarm now.
+    #[must_use]
+    pub fn alpha(&self) -> f64 {
+        match self.budget {
+            AlarmBudget::PerSession(alpha) => alpha,
+            AlarmBudget::PerDay(_) => self.wanted_alpha().unwrap_or(FIRST_ALPHA).clamp(ALPHA_MIN, ALPHA_MAX),
+        }
+    }
+
+    /// One session closed at stream time `now_ms`, with or without an alarm.
+    pub fn session_closed(&mut self, now_ms: i64, alarmed: bool) {
+        let first = *self.first_ms.get_or_insert(now_ms);
+        let passed = (now_ms - self.last_ms.max(first)).max(0) as f64;
+        self.last_ms = self.last_ms.max(now_ms);
+        let kept = (-passed / HALF_LIFE_MS).exp2();
+        self.sessions = self.sessions * kept + 1.0;
+        let mean_life = HALF_LIFE_MS / std::f64::consts::LN_2;
+        self.elapsed_ms = self.elapsed_ms * kept + mean_life * (1.0 - kept);
+        let fade = 1.0 - 1.0 / WATCHED_SESSIONS;
+        self.watched = self.watched * fade + 1.0;
+        self.alarmed = self.alarmed * fade + if alarmed { 1.0 } else { 0.0 };
+        self.unreachable = self.wanted_alpha().is_some_and(|alpha| !(ALPHA_MIN..=ALPHA_MAX).contains(&alpha));
+    }
+
+    /// Far more of the last sessions alarmed than the budget allows: either an attack wave, or work that the baseline does not know.
+    #[must_use]
+    pub fn is_overrun(&self) -> bool {
+        self.alarmed >= 6.0 && self.alarmed > 3.0 * self.alpha() * self.watched
+    }
+
+    fn wanted_alpha(&self) -> Option<f64> {
+        let AlarmBudget::PerDay(alarms) = self.budget else { return None };
+        let seen = self.first_ms.map_or(0.0, |first| (self.last_ms - first) as f64);
+        (seen >= DAY_MS).then(|| alarms / self.partitions / (self.sessions / self.elapsed_ms * DAY_MS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Budget;
+    use crate::config::AlarmBudget;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    /// `per_hour` sessions for `hours`.
+    fn after(budget: AlarmBudget, partitions: i32, hours: i64, per_hour: i64) -> Budget {
+        let mut running = Budget::new(budget, partitions);
+        for session in 0..hours * per_hour {
+            running.session_closed(session * HOUR_MS / per_hour, false);
+        }
+        running
+    }
+
+    #[track_caller]
+    fn check(budget: &Budget, expected: f64) {
+        assert!((budget.alpha() / expected - 1.0).abs() < 0.02, "{} is not {expected}", budget.alpha());
+    }
+
+    #[test]
+    fn alarms_a_day_become_a_share_of_the_days_sessions() {
+        check(&after(AlarmBudget::PerDay(5.0), 1, 72, 40), 5.0 / 960.0);
+    }
+
+    #[test]
+    fn partitions_share_a_daily_budget() {
+        check(&after(AlarmBudget::PerDay(20.0), 4, 72, 40), 5.0 / 960.0);
+    }
+
+    #[test]
+    fn the_first_day_is_judged_at_one_percent() {
+        check(&after(AlarmBudget::PerDay(5.0), 1, 23, 40), 0.01);
+    }
+
+    #[test]
+    fn a_budget_that_cannot_be_kept_says_so() {
+        let few = after(AlarmBudget::PerDay(0.001), 1, 72, 40);
+        check(&few, 1e-4);
+        assert!(few.unreachable);
+        assert!(!after(AlarmBudget::PerDay(5.0), 1, 72, 40).unreachable);
+    }
+
+    #[test]
+    fn a_run_of_alarms_is_an_overrun() {
+        let mut budget = after(AlarmBudget::PerSession(0.01), 1, 10, 20);
+        assert!(!budget.is_overrun());
+        for _ in 0..10 {
+            budget.session_closed(0, true);
+        }
+        assert!(budget.is_overrun());
+    }
+}

@@ -1,0 +1,264 @@
+//! Findings of behaviour: opened when a family crosses, repeated while it goes on, and drift that only the long view shows.
+
+use super::agents::AgentSlot;
+use super::explain::{self, Explanation};
+use super::judge::Threshold;
+use super::sessions::{Session, SessionSlot};
+use super::{Engine, Output, identifier, severity, surprise};
+use crate::baseline::golden::Drift;
+use crate::baseline::sequence::{History, ORDER_0};
+use crate::baseline::{AgentIndex, Metric};
+use crate::config::AlarmBudget;
+use crate::detect::OpenSession;
+use crate::detect::event_score::EventReading;
+use crate::detect::family::Family;
+use crate::event::Event;
+use crate::finding::{
+    Activity, BaselineShown, Change, Decision, EvidenceWord, Finding, Kind, PolicyShown, Reason, Severity,
+    techniques::{self, Refinement},
+};
+
+const POLICY: &str = "behaviour";
+/// How long after a change of version a drift is put down to it, ms.
+const CHANGE_EXPLAINS_MS: i64 = 24 * 3_600_000;
+
+impl Engine {
+    /// Opens a finding for `family`, or joins the one of its kind that is open.
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the finding")]
+    pub(super) fn raise(
+        &mut self,
+        event: &Event<'_>,
+        slot: SessionSlot,
+        explanation: Explanation,
+        family: Family,
+        p: f64,
+        threshold: Threshold,
+        decision: Decision,
+    ) -> Option<Output> {
+        if self.sessions.get_mut(slot).alarm.finding_mut(explanation.kind).is_some() {
+            return None;
+        }
+        let mut finding = self.behaviour(slot, explanation, family, p, threshold, decision);
+        if finding.events.last().is_none_or(|last| *last != *event.event_id) {
+            finding.events.push(event.event_id.clone().into_owned());
+            finding.count += 1;
+        }
+        Some(Output::Finding(Box::new(self.sessions.get_mut(slot).alarm.raise(finding))))
+    }
+
+    /// The same at a session's end, where there is no event any more.
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the finding")]
+    pub(super) fn raise_at_end(
+        &mut self,
+        reading: &EventReading,
+        slot: SessionSlot,
+        family: Family,
+        family_p: f64,
+        p: f64,
+        threshold: Threshold,
+        decision: Decision,
+    ) -> Option<Output> {
+        let session = self.sessions.get(slot);
+        let explanation = match &session.alarm.loudest {
+            Some(loudest) => loudest.1.clone(),
+            None => explain::of_end(&self.detector, &session.detected, reading, family, family_p, &session.context.event_id),
+        };
+        if self.sessions.get_mut(slot).alarm.finding_mut(explanation.kind).is_some() {
+            return None;
+        }
+        let finding = self.behaviour(slot, explanation, family, p, threshold, decision);
+        Some(Output::Finding(Box::new(self.sessions.get_mut(slot).alarm.raise(finding))))
+    }
+
+    /// One more event of an alarmed session: its open findings go on.
+    pub(super) fn repeat(&mut self, event: &Event<'_>, slot: SessionSlot, p: f64, alpha: f64) -> Vec<Output> {
+        let now = self.stream_ms;
+        let is_expected = self.is_expected(&self.sessions.get(slot).detected);
+        let worst = severity::severity(p, alpha);
+        let session = self.sessions.get_mut(slot);
+        session
+            .alarm
+            .open_mut()
+            .iter_mut()
+            .filter_map(|open| {
+                let severity = if is_expected { severity::soften(worst) } else { worst };
+                let update = open.repeat(&event.event_id, event.ts, severity, now)?;
+                open.finding.risk = open.finding.risk.max(severity::risk(p, alpha));
+                open.finding.score = Some(surprise(p));
+                open.finding.p_value = Some(p);
+                Some(Output::Finding(Box::new(update)))
+            })
+            .collect()
+    }
+
+    /// What the long view says of a session about to close: drift against the frozen reference.
+    pub(super) fn watch_drift(&mut self, session: &OpenSession, agent: AgentSlot) -> Vec<Output> {
+        let baseline = &mut self.detector.model.agents[session.agent.0 as usize];
+        let drifts = baseline.golden.watch(&session.observations);
+        baseline.drifting |= !drifts.is_empty();
+        drifts.into_iter().map(|drift| Output::Finding(Box::new(self.drift(session.agent, agent, drift)))).collect()
+    }
+
+    fn behaviour(
+        &self,
+        slot: SessionSlot,
+        explanation: Explanation,
+        family: Family,
+        p: f64,
+        threshold: Threshold,
+        decision: Decision,
+    ) -> Finding {
+        let session = self.sessions.get(slot);
+        let Session { context, detected, agent, id, .. } = session;
+        let agent_id = self.agents.get(*agent).id.to_string();
+        let Explanation { kind, title, reasons, normal_if, brand_new, new_destination, event_id } = explanation;
+        let is_expected = self.is_expected(detected);
+        let worst = severity::severity(p, threshold.alpha);
+        let severity = if is_expected && !brand_new { severity::soften(worst) } else { worst };
+        let session_id = id.as_deref().map(str::to_owned);
+        Finding {
+            finding_id: identifier::of(&[&agent_id, kind.as_str(), session_id.as_deref().unwrap_or(""), &event_id]),
+            activity: Activity::Open,
+            kind,
+            severity,
+            risk: severity::risk(p, threshold.alpha),
+            decision,
+            title,
+            agent_id,
+            agent_version: context.agent_version.as_deref().map(str::to_owned),
+            session_id,
+            task_type: context.task_type.as_deref().map(str::to_owned),
+            credential_id: context.credential_id.as_deref().map(str::to_owned),
+            on_behalf_of: context.on_behalf_of.as_deref().map(str::to_owned),
+            first_seen: session.last_ts,
+            last_seen: session.last_ts,
+            count: 1,
+            detected_at: self.stream_ms,
+            score: Some(surprise(p)),
+            p_value: Some(p),
+            reasons,
+            normal_if,
+            baseline: Some(self.shown(detected, threshold.evidence)),
+            change: is_expected.then(|| self.change(*agent, detected.agent, "expected-change")),
+            policy: self.policy(format!("{}; family {}", self.budget_rule(threshold.alpha), family.letter())),
+            techniques: techniques::refined(kind, new_destination.then_some(Refinement::NewDestination))
+                .iter()
+                .map(|&id| id.to_owned())
+                .collect(),
+            events: vec![event_id],
+            trace_id: context.trace_id.as_deref().map(str::to_owned),
+        }
+    }
+
+    fn drift(&self, index: AgentIndex, agent: AgentSlot, drift: Drift) -> Finding {
+        let baseline = self.detector.model.agent(index);
+        let explained = self.version_changes.get(&agent).is_some_and(|(_, at, _)| self.stream_ms - at <= CHANGE_EXPLAINS_MS);
+        let (kind, class) =
+            if explained { (Kind::DriftAttributed, "expected-change") } else { (Kind::DriftUnexplained, "unexplained-drift") };
+        let agent_id = self.agents.get(agent).id.to_string();
+        let field = drift.metric.field();
+        let channel = if drift.metric == Metric::Duration { "duration" } else { "volume" };
+        let times = format!("×{:.2}", drift.factor);
+        let sessions = baseline.sessions.to_string();
+        Finding {
+            finding_id: identifier::of(&[&agent_id, kind.as_str(), field, &sessions]),
+            activity: Activity::Open,
+            kind,
+            severity: Severity::Low,
+            risk: 25,
+            decision: Decision::Alert,
+            title: format!("{field} has drifted to {times} of the agent's frozen reference; its baseline is frozen until a verdict"),
+            agent_version: baseline.version.as_deref().map(str::to_owned),
+            session_id: None,
+            task_type: None,
+            credential_id: None,
+            on_behalf_of: None,
+            first_seen: self.stream_ms,
+            last_seen: self.stream_ms,
+            count: 1,
+            detected_at: self.stream_ms,
+            score: None,
+            p_value: None,
+            reasons: vec![Reason {
+                channel: channel.into(),
+                field: field.into(),
+                expected: "×1.00 of the reference taken after 60 sessions".into(),
+                actual: times,
+                pattern: None,
+                evidence: None,
+                contribution: 1.0,
+                detail: serde_json::Map::new(),
+            }],
+            normal_if: Some(format!("{field} went back to the reference, or the change were declared")),
+            baseline: None,
+            change: Some(self.change(agent, index, class)),
+            policy: self.policy("golden reference".into()),
+            techniques: techniques::of(kind).iter().map(|&id| id.to_owned()).collect(),
+            events: Vec::new(),
+            trace_id: None,
+            agent_id,
+        }
+    }
+
+    /// Behaviour of a release that was declared by its version.
+    fn is_expected(&self, session: &OpenSession) -> bool {
+        session.stratum == crate::baseline::agent::Stratum::NewVersion
+    }
+
+    fn change(&self, agent: AgentSlot, index: AgentIndex, class: &str) -> Change {
+        let change = self.version_changes.get(&agent);
+        let to = self.detector.model.agent(index).version.as_deref().map(str::to_owned);
+        Change {
+            kind: change.map(|_| "agent_version".into()),
+            from: change.and_then(|(change, ..)| change.from.as_deref().map(str::to_owned)),
+            to: change.and(to),
+            at: change.map(|(_, at, _)| *at),
+            lag_events: change.map(|(_, _, lag)| *lag),
+            class: class.into(),
+        }
+    }
+
+    /// What the session was compared with.
+    fn shown(&self, session: &OpenSession, evidence: EvidenceWord) -> BaselineShown {
+        let model = &self.detector.model;
+        let baseline = model.agent(session.agent);
+        let root = History::default().contexts()[ORDER_0];
+        let agent_weight = baseline.counts.sequence.get(&root).map_or(0.0, crate::stats::count_node::CountNode::own_share);
+        let in_group = session
+            .group
+            .and_then(|group| model.group(group).counts.sequence.get(&root))
+            .map_or(0.0, crate::stats::count_node::CountNode::own_share);
+        let group_weight = (1.0 - agent_weight) * in_group;
+        let state = if evidence == EvidenceWord::Insufficient {
+            "learning"
+        } else if self.budget.is_overrun() {
+            "stale"
+        } else if baseline.drifting || self.frozen {
+            "frozen"
+        } else {
+            "active"
+        };
+        BaselineShown {
+            agent_weight,
+            group_weight,
+            population_weight: (1.0 - agent_weight - group_weight).max(0.0),
+            events: baseline.events,
+            sessions: baseline.sessions.into(),
+            age_ms: self.stream_ms - baseline.first_seen,
+            version: baseline.version.as_deref().map(str::to_owned),
+            state: state.into(),
+            evidence,
+        }
+    }
+
+    fn policy(&self, rule: String) -> PolicyShown {
+        PolicyShown { id: POLICY.into(), version: self.policy_version.clone(), rule }
+    }
+
+    fn budget_rule(&self, alpha: f64) -> String {
+        match self.config.alarm.budget {
+            AlarmBudget::PerSession(budget) => format!("budget {budget} per session"),
+            AlarmBudget::PerDay(budget) => format!("budget {budget} per day, {alpha:.5} per session"),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! From scores to alarms: who has enough evidence, which family crossed the threshold, what should happen (DETECTION.md, section 2.4).
+
+use super::explain::{self, Explanation, Told};
+use super::severity;
+use super::step_up::Asked;
+use super::{Engine, EventScore, Output, ScoreState, SessionSlot, surprise};
+use crate::baseline::Observation;
+use crate::baseline::agent::Stratum;
+use crate::config::ColdStart;
+use crate::detect::OpenSession;
+use crate::detect::event_score::EventReading;
+use crate::detect::family::{FAMILIES, Family};
+use crate::event::Event;
+use crate::finding::{Decision, EvidenceWord};
+
+/// Sessions of a group from which a new agent may be judged by it.
+const GROUP_SESSIONS: u64 = 20;
+/// Sessions from which a stratum's calibrator is a base of others.
+const BASE_SESSIONS: f64 = 200.0;
+/// An event this odd by itself is explained at once, in case its session alarms later.
+const EXPLAINED_BELOW: f64 = 0.02;
+
+/// What a session is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Threshold {
+    /// p below this alarms.
+    pub alpha: f64,
+    /// How much of the agent's own history is behind it.
+    pub evidence: EvidenceWord,
+    /// Whether behaviour of this session may raise anything.
+    pub may_alarm: bool,
+}
+
+impl Engine {
+    /// Judges an event: its score line, and what it raised.
+    pub(super) fn judge(
+        &mut self,
+        event: &Event<'_>,
+        observation: &Observation,
+        reading: &EventReading,
+        slot: SessionSlot,
+    ) -> (EventScore, Vec<Output>) {
+        let threshold = self.threshold(&self.sessions.get(slot).detected);
+        let p = reading.session_p;
+        let loudest = self.explain_if_loudest(event, observation, reading, slot);
+        let session = self.sessions.get_mut(slot);
+        if let Some(explanation) = loudest {
+            session.alarm.loudest = Some(Box::new((reading.joint, explanation)));
+        }
+        let alarms = p < threshold.alpha && self.may_alarm(slot, threshold);
+        let decision = if alarms { severity::decide(p, threshold.alpha, observation.writes) } else { Decision::Allow };
+        self.sessions.get_mut(slot).alarm.note(decision);
+        let score = EventScore {
+            score: Some(surprise(reading.joint_p)),
+            session_score: Some(surprise(p)),
+            p_value: Some(reading.joint_p),
+            state: if threshold.evidence == EvidenceWord::Insufficient { ScoreState::Learning } else { ScoreState::Scored },
+            decision,
+        };
+        if !alarms {
+            return (score, Vec::new());
+        }
+        let mut raised = Vec::new();
+        for (family, family_p) in self.crossing(slot, threshold.alpha) {
+            let first = self.sessions.get_mut(slot).alarm.cross(family);
+            let told = Told { detector: &self.detector, session: &self.sessions.get(slot).detected, event, observation, reading };
+            let explanation = match (family, &self.sessions.get(slot).alarm.loudest) {
+                _ if !first => None,
+                (Family::Misuse, Some(loudest)) => Some(loudest.1.clone()),
+                (Family::Misuse, None) => Some(explain::of_event(&told)),
+                _ => Some(explain::of_family(&told, family, family_p)),
+            };
+            if let Some(explanation) = explanation {
+                raised.extend(self.raise(event, slot, explanation, family, p, threshold, decision));
+            }
+        }
+        raised.extend(self.repeat(event, slot, p, threshold.alpha));
+        if decision >= Decision::StepUp {
+            raised.extend(self.ask(event, observation.writes, slot));
+        }
+        (score, raised)
+    }
+
+    /// Judges the end of a session. What crosses only here is explained by the session's loudest event.
+    pub(super) fn judge_end(&mut self, reading: &EventReading, slot: SessionSlot) -> Vec<Output> {
+        let threshold = self.threshold(&self.sessions.get(slot).detected);
+        let p = reading.session_p;
+        if p >= threshold.alpha || !self.may_alarm(slot, threshold) {
+            return Vec::new();
+        }
+        let decision = severity::decide(p, threshold.alpha, false);
+        self.sessions.get_mut(slot).alarm.note(decision);
+        let crossing: Vec<_> = self.crossing(slot, threshold.alpha).collect();
+        let mut raised = Vec::new();
+        for (family, family_p) in crossing {
+            if self.sessions.get_mut(slot).alarm.cross(family) {
+                raised.extend(self.raise_at_end(reading, slot, family, family_p, p, threshold, decision));
+            }
+        }
+        raised
+    }
+
+    /// What a session is held against now.
+    pub(super) fn threshold(&self, session: &OpenSession) -> Threshold {
+        let alpha = self.budget.alpha();
+        let stratum = session.stratum;
+        let share = self.config.detect.family_shares[Family::Misuse as usize];
+        let calibration = &self.detector.calibration;
+        let base = calibration.sessions(Stratum::Mature);
+        let leans = matches!(stratum, Stratum::New | Stratum::Young | Stratum::NewVersion) && base >= BASE_SESSIONS;
+        let sessions = calibration.sessions(stratum) + if leans { base } else { 0.0 };
+        let group_sessions = session.group.map_or(0, |group| self.detector.model.group(group).sessions);
+        let alone = stratum == Stratum::New && group_sessions < GROUP_SESSIONS;
+        let too_few = sessions * alpha * share < 1.0;
+        let evidence = if alone || too_few {
+            EvidenceWord::Insufficient
+        } else if matches!(stratum, Stratum::New | Stratum::Young | Stratum::NewVersion) {
+            EvidenceWord::Borrowed
+        } else {
+            EvidenceWord::Own
+        };
+        let may_alarm = match self.config.alarm.cold_start {
+            ColdStart::Pool => true,
+            ColdStart::Contract => !matches!(stratum, Stratum::New | Stratum::Young | Stratum::NewVersion),
+            ColdStart::Quiet => stratum != Stratum::New,
+        };
+        Threshold { alpha, evidence, may_alarm }
+    }
+
+    /// With too little evidence only what is new to the whole fleet may alarm.
+    fn may_alarm(&mut self, slot: SessionSlot, threshold: Threshold) -> bool {
+        let brand_new = self.sessions.get(slot).alarm.loudest.as_ref().is_some_and(|loudest| loudest.1.brand_new);
+        let enough = threshold.evidence != EvidenceWord::Insufficient || brand_new;
+        if threshold.may_alarm && !enough {
+            self.counters.insufficient += 1;
+        }
+        threshold.may_alarm && enough
+    }
+
+    /// The families whose share of the budget is spent, with their p-values.
+    fn crossing(&self, slot: SessionSlot, alpha: f64) -> impl Iterator<Item = (Family, f64)> + use<> {
+        let mut crossing = [None; FAMILIES];
+        for (family, present) in Family::ALL.into_iter().zip(self.detector.family_ps(&self.sessions.get(slot).detected)) {
+            crossing[family as usize] = present.filter(|(p, share)| p / share < alpha).map(|(p, _)| (family, p));
+        }
+        crossing.into_iter().flatten()
+    }
+
+    fn explain_if_loudest(
+        &self,
+        event: &Event<'_>,
+        observation: &Observation,
+        reading: &EventReading,
+        slot: SessionSlot,
+    ) -> Option<Explanation> {
+        let session = self.sessions.get(slot);
+        let is_loudest = session.alarm.loudest.as_ref().is_none_or(|loudest| reading.joint > loudest.0);
+        (reading.joint_p < EXPLAINED_BELOW && is_loudest)
+            .then(|| explain::of_event(&Told { detector: &self.detector, session: &session.detected, event, observation, reading }))
+    }
+
+    /// Asks about the event, in the name of the session's newest finding.
+    fn ask(&mut self, event: &Event<'_>, writes: bool, slot: SessionSlot) -> Option<Output> {
+        let session = self.sessions.get(slot);
+        let finding = &session.alarm.open().last()?.finding;
+        let requests = self.requests.entry(session.agent).or_default();
+        match requests.ask(event, finding, writes, self.shard.partition, self.stream_ms, &self.config.step_up) {
+            Asked::New(request) => Some(Output::StepUp(request)),
+            Asked::Merged => None,
+            Asked::Withheld => {
+                self.counters.withheld += 1;
+                None
+            }
+        }
+    }
+}
