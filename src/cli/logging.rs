@@ -4,9 +4,14 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging. Colours only on a terminal.
+/// Starts logging from `info` on. Colours only on a terminal.
 pub fn start() {
-    let filter = EnvFilter::try_from_env("GAITKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    start_at("info");
+}
+
+/// Starts logging from `level` on.
+pub fn start_at(level: &str) {
+    let filter = EnvFilter::try_from_env("GAITKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     // Only an already started logger refuses, and that one does as well.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

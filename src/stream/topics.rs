@@ -101,6 +101,19 @@ impl TopicKeeper {
             .collect())
     }
 
+    /// Deletes every topic, with everything in it. Topics that are not there are no error.
+    ///
+    /// # Errors
+    /// When the brokers do not answer or refuse.
+    pub fn delete(&self) -> Result<(), StreamError> {
+        let specs = self.names.specs();
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+        let answers = self.runtime.block_on(self.admin.delete_topics(&names, &options)).map_err(StreamError::Topics)?;
+        let refused = answers.into_iter().filter_map(Result::err).find(|(_, code)| *code != RDKafkaErrorCode::UnknownTopicOrPartition);
+        refused.map_or(Ok(()), |(_, code)| Err(StreamError::Topics(KafkaError::AdminOp(code))))
+    }
+
     fn wait_until_visible<'a>(&self, topics: impl Iterator<Item = &'a str>) -> Result<(), StreamError> {
         let since = std::time::Instant::now();
         for topic in topics {

@@ -3,5 +3,6 @@
 
 mod broker;
 mod delivery;
+mod events;
 mod process;
 mod stand;
