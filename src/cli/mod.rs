@@ -12,13 +12,15 @@ mod progress;
 mod replay;
 mod run;
 mod schema;
-mod settings;
 mod timestamp;
 mod topics;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{Config, LoadError};
 
 /// How a command ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,14 @@ impl Failure {
 }
 
 type Outcome = Result<Exit, Failure>;
+
+/// Reads the configuration of a command that talks to Kafka.
+fn read_config(path: Option<&Path>) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| match error {
+        LoadError::Read { .. } => Failure::io(error),
+        LoadError::Invalid(_) => Failure::usage(error),
+    })
+}
 
 /// Learns how each AI agent normally walks, and says so when the gait changes.
 #[derive(Debug, Parser)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Exit, Failure, Outcome, interrupt, logging, settings};
+use super::{Exit, Failure, Outcome, interrupt, logging, read_config};
 use crate::stream::{Meters, Service, Stop, StreamError, TopicCheck};
 
 /// Scores the events of a Kafka topic and publishes findings and step-up requests
@@ -16,7 +16,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     let Args { config } = args;
-    let config = Arc::new(settings::read(config.as_deref())?);
+    let config = Arc::new(read_config(config.as_deref())?);
     logging::start();
     let stop = Stop::new();
     interrupt::stop_on_signal(&stop).map_err(Failure::io)?;

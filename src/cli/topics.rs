@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::{Exit, Failure, Outcome, logging, settings};
+use super::{Exit, Failure, Outcome, logging, read_config};
 use crate::config::Config;
 use crate::stream::topics::{Creation, TopicKeeper};
 use crate::stream::{Link, Stop, TopicNames};
@@ -74,7 +74,7 @@ fn report(keeper: &TopicKeeper) -> Outcome {
 }
 
 fn connect(path: Option<&Path>) -> Result<(Arc<Config>, TopicKeeper), Failure> {
-    let config = Arc::new(settings::read(path)?);
+    let config = Arc::new(read_config(path)?);
     let names = TopicNames::new(&config);
     let link = Link::new(&config.kafka.brokers, names.inputs.first().map_or("", String::as_str));
     link.wait(&config.kafka, &Stop::new(), Some(ANSWER_WITHIN)).map_err(Failure::io)?;

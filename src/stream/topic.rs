@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Config;
+use crate::config::{Config, Topics};
 
 /// How long entries of the control topics are kept, ms: 30 days.
 const TABLE_RETENTION_MS: &str = "2592000000";
@@ -12,8 +12,10 @@ const DEAD_LETTER_BYTES_MAX: &str = "4194304";
 /// What happens to old records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleanup {
-    /// They go after a while.
+    /// They go when the brokers' default says so.
     Delete,
+    /// They go after a month: a table that every instance reads whole.
+    DeleteLate,
     /// The newest of each key stays.
     Compact,
 }
@@ -23,8 +25,17 @@ impl Cleanup {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Delete => "delete",
+            Self::Delete | Self::DeleteLate => "delete",
             Self::Compact => "compact",
+        }
+    }
+
+    /// What a topic is created with beside the policy.
+    fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Delete => &[],
+            Self::DeleteLate => &[("retention.ms", TABLE_RETENTION_MS)],
+            Self::Compact => COMPACT_OFTEN,
         }
     }
 }
@@ -66,22 +77,48 @@ pub struct TopicNames {
     pub dead_letters: String,
     /// State of the shards.
     pub state: String,
-    prefix: String,
+    others: Vec<(String, Cleanup, Partitions)>,
 }
 
 impl TopicNames {
     /// The names that a configuration gives.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let prefix = config.kafka.topic_prefix.clone();
-        let named = |name: &str| format!("{prefix}{name}");
+        let named = |name: &String| format!("{}{name}", config.kafka.topic_prefix);
+        let Topics {
+            events,
+            step_up_requests,
+            step_up_responses,
+            agent_state,
+            enforcement_acks,
+            inventory,
+            changes,
+            feedback,
+            audit,
+            dead_letters,
+            state,
+            pools,
+            sightings,
+        } = &config.topics;
+        let others = [
+            (events, Cleanup::Delete, Partitions::Free),
+            (audit, Cleanup::Delete, Partitions::Free),
+            (step_up_responses, Cleanup::DeleteLate, Partitions::Free),
+            (enforcement_acks, Cleanup::DeleteLate, Partitions::Free),
+            (changes, Cleanup::DeleteLate, Partitions::Free),
+            (feedback, Cleanup::DeleteLate, Partitions::Free),
+            (agent_state, Cleanup::Compact, Partitions::Free),
+            (inventory, Cleanup::Compact, Partitions::Free),
+            (sightings, Cleanup::Compact, Partitions::Free),
+            (pools, Cleanup::Compact, Partitions::One),
+        ];
         Self {
             inputs: config.inputs.iter().map(|input| named(&input.topic)).collect(),
             outputs: config.outputs.iter().map(|output| named(&output.topic)).collect(),
-            step_up_requests: named("agent-stepup-requests"),
-            dead_letters: named("agent-dead-letters"),
-            state: named("gaitkeeper-state"),
-            prefix,
+            step_up_requests: named(step_up_requests),
+            dead_letters: named(dead_letters),
+            state: named(state),
+            others: others.map(|(name, cleanup, partitions)| (named(name), cleanup, partitions)).to_vec(),
         }
     }
 
@@ -89,26 +126,20 @@ impl TopicNames {
     #[must_use]
     pub fn specs(&self) -> Vec<TopicSpec> {
         let mut specs: Vec<TopicSpec> = Vec::new();
-        let mut add = |name: &str, cleanup, partitions, settings: &[(&'static str, &'static str)]| {
+        let mut add = |name: &str, cleanup: Cleanup, partitions, settings: &[(&'static str, &'static str)]| {
             if specs.iter().all(|spec| spec.name != name) {
-                specs.push(TopicSpec { name: name.to_owned(), cleanup, partitions, settings: settings.iter().copied().collect() });
+                let settings = cleanup.settings().iter().chain(settings).copied().collect();
+                specs.push(TopicSpec { name: name.to_owned(), cleanup, partitions, settings });
             }
         };
-        for name in self.inputs.iter().chain(&self.outputs) {
+        for name in self.inputs.iter().chain(&self.outputs).chain([&self.step_up_requests]) {
             add(name, Cleanup::Delete, Partitions::Free, &[]);
         }
-        add(&self.step_up_requests, Cleanup::Delete, Partitions::Free, &[]);
         add(&self.dead_letters, Cleanup::Delete, Partitions::Free, &[("max.message.bytes", DEAD_LETTER_BYTES_MAX)]);
-        let named = |name: &str| format!("{}{name}", self.prefix);
-        add(&named("agent-audit"), Cleanup::Delete, Partitions::Free, &[]);
-        for name in ["agent-stepup-responses", "agent-enforcement-acks", "agent-changes", "agent-feedback"] {
-            add(&named(name), Cleanup::Delete, Partitions::Free, &[("retention.ms", TABLE_RETENTION_MS)]);
+        for (name, cleanup, partitions) in &self.others {
+            add(name, *cleanup, *partitions, &[]);
         }
-        for name in ["agent-state", "agent-inventory", "gaitkeeper-sightings"] {
-            add(&named(name), Cleanup::Compact, Partitions::Free, COMPACT_OFTEN);
-        }
-        add(&named("gaitkeeper-pools"), Cleanup::Compact, Partitions::One, COMPACT_OFTEN);
-        add(&self.state, Cleanup::Compact, Partitions::AsInput, COMPACT_OFTEN);
+        add(&self.state, Cleanup::Compact, Partitions::AsInput, &[]);
         specs
     }
 }
@@ -120,13 +151,10 @@ const COMPACT_OFTEN: &[(&str, &str)] = &[("segment.bytes", "33554432"), ("segmen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Input, InputFormat, Output, OutputFormat};
 
     fn named(prefix: &str) -> TopicNames {
         let mut config = Config::default();
         config.kafka.topic_prefix = prefix.into();
-        config.inputs = vec![Input { topic: "agent-events".into(), format: InputFormat::Native, keyed: true }];
-        config.outputs = vec![Output { topic: "agent-alerts".into(), format: OutputFormat::Native }];
         TopicNames::new(&config)
     }
 

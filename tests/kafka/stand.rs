@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use gaitkeeper::config::{Config, Delivery, Input, InputFormat, Output, OutputFormat};
+use gaitkeeper::config::{Config, Delivery};
 use gaitkeeper::stream::topics::TopicKeeper;
 use gaitkeeper::stream::{Link, Meters, Service, Stop, StreamError, TopicCheck, TopicNames};
 use rdkafka::ClientConfig;
@@ -51,8 +51,6 @@ impl Stand {
         config.kafka.topic_prefix = format!("{test}.");
         config.kafka.partitions = partitions;
         config.kafka.state_dir = Some(broker.folder().join("state"));
-        config.inputs = vec![Input { topic: "agent-events".into(), format: InputFormat::Native, keyed: true }];
-        config.outputs = vec![Output { topic: "agent-alerts".into(), format: OutputFormat::Native }];
         let names = TopicNames::new(&config);
         Self { config, names }
     }

@@ -11,7 +11,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Failure;
-use crate::config::{Config, Delivery, Input, InputFormat, Output, OutputFormat};
+use crate::config::{Config, Delivery};
 use crate::finding::{Finding, StepUpRequest};
 use crate::stream::topics::TopicKeeper;
 use crate::stream::{Link, Stop, TopicCheck, TopicNames, client};
@@ -34,11 +34,7 @@ enum Place {
 impl Cluster {
     /// Starts the in-process cluster, or makes topics on the brokers.
     pub fn start(brokers: Option<&str>, stop: &Stop) -> Result<Self, Failure> {
-        let mut config = Config {
-            inputs: vec![Input { topic: "agent-events".into(), format: InputFormat::Native, keyed: true }],
-            outputs: vec![Output { topic: "agent-alerts".into(), format: OutputFormat::Native }],
-            ..Config::default()
-        };
+        let mut config = Config::default();
         config.kafka.partitions = PARTITIONS;
         match brokers {
             Some(brokers) => {
