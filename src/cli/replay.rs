@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 
 use super::{Exit, Failure, Outcome, destination, progress, timestamp};
-use crate::config::EngineConfig;
-use crate::engine::{EventScore, SessionEnd, Shard};
+use crate::config::{Config, LoadError};
+use crate::engine::{Counters, EventScore, SessionEnd, Shard};
 use crate::event::Event;
 use crate::finding::{Finding, StepUpRequest};
 use crate::workbench::expectation::{Expectations, Seen, Verdict};
@@ -45,6 +45,9 @@ pub struct Args {
     expect: Option<PathBuf>,
     #[arg(long, value_name = "OUT", requires = "expect", help = "The outcome of --expect as JUnit XML")]
     junit: Option<PathBuf>,
+    /// Configuration; without it the defaults and the environment hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Which partition the stream stands for
     #[arg(long, value_name = "P", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
     partition: i32,
@@ -55,11 +58,11 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     check_paths(&args)?;
-    let Args { files, scores, findings, step_ups, learn_until, seal_at, expect, junit, partition, partitions } = args;
+    let Args { files, scores, findings, step_ups, learn_until, seal_at, expect, junit, config, partition, partitions } = args;
     if partition >= partitions && partitions > 1 {
         return Err(Failure::usage(anyhow!("--partition is {partition}, expected below --partitions {partitions}")));
     }
-    let config = EngineConfig::default();
+    let config = load_config(config.as_deref())?;
     let expectations = expect.as_deref().map(read_expectations).transpose()?;
     let mut recording = Recording::open(&files).map_err(Failure::io)?;
     let findings = if scores.is_none() && findings.is_none() && step_ups.is_none() { Some("-".into()) } else { findings };
@@ -75,7 +78,7 @@ pub fn run(args: Args) -> Outcome {
     recording.report_to(bar.clone());
     let started = Instant::now();
     let plan = Plan { shard: Shard { partition, partitions }, learn_until, seal_at };
-    let summary = replay(&mut recording, &config, plan, &mut sink).map_err(stopped)?;
+    let summary = replay(&mut recording, &config.engine, plan, &mut sink).map_err(stopped)?;
     sink.flush().map_err(|error| stopped(error.into()))?;
     bar.finish_and_clear();
     tell(&summary, started.elapsed().as_secs_f64());
@@ -110,6 +113,13 @@ fn check_paths(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+fn load_config(path: Option<&Path>) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| match error {
+        LoadError::Invalid(_) => Failure::usage(error),
+        LoadError::Read { .. } => Failure::io(error),
+    })
+}
+
 fn read_expectations(path: &Path) -> Result<Expectations, Failure> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())).map_err(Failure::io)?;
     Expectations::read(&text).with_context(|| path.display().to_string()).map_err(Failure::usage)
@@ -121,12 +131,25 @@ fn stopped(error: ReplayError) -> Failure {
 
 /// What happened, on standard error.
 fn tell(summary: &Summary, seconds: f64) {
-    let Summary { events, sessions, findings, step_ups, unknown_fields, rejected } = summary;
+    let Summary { events, counters, budget_unreachable, findings, step_ups, unknown_fields, rejected } = summary;
+    let Counters { duplicates, late, sessions, withheld, insufficient, .. } = counters;
     let rate = *events as f64 / seconds.max(1e-9);
-    eprintln!(
-        "{events} events, {sessions} sessions, {findings} publications of findings, {step_ups} step-up requests; \
-         {unknown_fields} unknown fields ignored; {rate:.0} events/s"
-    );
+    eprintln!("{events} events, {sessions} sessions, {findings} publications of findings, {step_ups} step-up requests; {rate:.0} events/s");
+    let remarks = [
+        (*duplicates, "duplicates skipped"),
+        (*late, "late events scored without learning"),
+        (*unknown_fields, "unknown fields ignored"),
+        (*insufficient, "sessions odd, but on too little evidence for a finding"),
+        (*withheld, "step-up requests withheld because too many were open"),
+    ];
+    for (count, what) in remarks {
+        if count > 0 {
+            eprintln!("{count} {what}");
+        }
+    }
+    if *budget_unreachable {
+        eprintln!("warning: the alarm budget is out of reach on this stream; its clamp was in force");
+    }
     for (reason, rejected) in rejected {
         eprintln!("rejected as {reason}: {} records, first {}", rejected.count, rejected.first);
     }

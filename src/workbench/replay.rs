@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::recording::{Line, Recording, RecordingError};
 use crate::config::EngineConfig;
-use crate::engine::{Engine, EventScore, Output, SessionEnd, Shard, Tables};
+use crate::engine::{Counters, Engine, EventScore, Output, SessionEnd, Shard, Tables};
 use crate::event::native::{self, Origin};
 use crate::event::{DecodeError, Event};
 use crate::finding::{Finding, StepUpRequest};
@@ -74,8 +74,10 @@ pub struct Rejected {
 pub struct Summary {
     /// Events handed to the engine.
     pub events: u64,
-    /// Sessions that closed.
-    pub sessions: u64,
+    /// What the engine counted.
+    pub counters: Counters,
+    /// Whether the operator's budget was out of reach at the end of the stream.
+    pub budget_unreachable: bool,
     /// Publications of findings.
     pub findings: u64,
     /// Step-up requests.
@@ -117,6 +119,8 @@ pub fn replay(recording: &mut Recording, config: &EngineConfig, plan: Plan, sink
     }
     engine.finish(&mut outputs);
     summary.hand_over(None, &mut outputs, sink)?;
+    summary.counters = engine.counters();
+    summary.budget_unreachable = engine.is_budget_unreachable();
     Ok(summary)
 }
 
@@ -159,10 +163,7 @@ impl Summary {
                         sink.score(event, &score)?;
                     }
                 }
-                Output::SessionEnd(end) => {
-                    self.sessions += 1;
-                    sink.session_end(&end)?;
-                }
+                Output::SessionEnd(end) => sink.session_end(&end)?,
                 Output::Finding(finding) => {
                     self.findings += 1;
                     sink.finding(&finding)?;

@@ -22,9 +22,12 @@ fn gaitkeeper(args: &[&str], stdin: &[u8]) -> Outcome {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // A program that refuses its arguments does not read its input.
-    let _ = child.stdin.take().expect("piped").write_all(stdin);
-    let output = child.wait_with_output().expect("the program ends");
+    let mut pipe = child.stdin.take().expect("piped");
+    let output = std::thread::scope(|scope| {
+        // Beside the reading, or both sides wait for each other. A program that refuses its arguments does not read its input.
+        scope.spawn(move || drop(pipe.write_all(stdin)));
+        child.wait_with_output().expect("the program ends")
+    });
     Outcome {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).expect("UTF-8"),
