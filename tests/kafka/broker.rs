@@ -92,16 +92,20 @@ num.network.threads=2
 num.io.threads=4
 num.recovery.threads.per.data.dir=2
 background.threads=2
+broker.session.timeout.ms=@SESSION@
+broker.heartbeat.interval.ms=@HEARTBEAT@
 ";
 
-/// Runs the broker until the pipe closes, then removes the folder. An interrupt reaches every process in the foreground, so it is
-/// ignored here: the tests end by it, and that closes the pipe.
-const KEEP: &str = r#"trap '' INT; folder=$1; shift; "$@" </dev/null >"$folder/log" 2>&1 & broker=$!; cat >/dev/null; kill -9 $broker; wait; rm -rf "$folder""#;
+/// Runs the broker until a word comes over the pipe or the pipe closes, then kills it; without a word it removes the folder too.
+/// An interrupt reaches every process in the foreground, so it is ignored here: the tests end by it, and that closes the pipe.
+const KEEP: &str = r#"trap '' INT; folder=$1; shift; "$@" </dev/null >"$folder/log" 2>&1 & broker=$!
+word=; read -r word; kill -9 $broker; wait; [ -n "$word" ] || rm -rf "$folder""#;
 
 /// One running broker. Dropping it kills it and removes its data.
 pub struct Broker {
     bootstrap: String,
     folder: PathBuf,
+    jars: PathBuf,
     keeper: Option<Keeper>,
 }
 
@@ -117,7 +121,7 @@ impl Broker {
     /// When the broker does not start, or is unavailable while `GAITKEEPER_TEST_KAFKA=require`.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Result<Broker, String>> = OnceLock::new();
-        available(SHARED.get_or_init(|| jars().map(|jars| Self::start("shared", &jars))).as_ref())
+        available(SHARED.get_or_init(|| jars().map(|jars| Self::start("shared", &jars, 9_000))).as_ref())
     }
 
     /// Where clients connect.
@@ -130,13 +134,35 @@ impl Broker {
         &self.folder
     }
 
-    fn start(name: &str, jars: &Path) -> Self {
+    /// A broker for one test that kills it; it lets itself back in soon after a restart, at the price of being fenced on a busy
+    /// machine.
+    pub fn private(name: &str) -> Option<Self> {
+        let jars = jars();
+        available(jars.as_ref()).map(|jars| Self::start(name, jars, 2_000))
+    }
+
+    /// Kills the broker as a crash would; its data stay.
+    pub fn kill(&mut self) {
+        let Some(mut keeper) = self.keeper.take() else { return };
+        keeper.shell.stdin.take().expect("piped").write_all(b"kill\n").expect("the shell listens");
+        keeper.shell.wait().expect("a child");
+    }
+
+    /// Starts it again on its port with its data.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.launch();
+    }
+
+    fn start(name: &str, jars: &Path, session_ms: u32) -> Self {
         let folder = root().join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("the target folder is writable");
         let (port, controller) = (free_port(), free_port());
         let properties = PROPERTIES
             .replace("@PORT@", &port.to_string())
             .replace("@CONTROLLER@", &controller.to_string())
+            .replace("@SESSION@", &session_ms.to_string())
+            .replace("@HEARTBEAT@", &(session_ms / 5).to_string())
             .replace("@DATA@", &folder.join("data").to_string_lossy());
         fs::write(folder.join("server.properties"), properties).expect("the broker's folder is writable");
         fs::write(folder.join("log4j2.properties"), LOGGING).expect("the broker's folder is writable");
@@ -146,16 +172,17 @@ impl Broker {
             .output()
             .expect("java runs");
         assert!(format.status.success(), "formatting failed: {}", String::from_utf8_lossy(&format.stdout));
-        let mut broker = Self { bootstrap: format!("127.0.0.1:{port}"), folder, keeper: None };
-        broker.launch(jars);
+        let mut broker = Self { bootstrap: format!("127.0.0.1:{port}"), folder, jars: jars.to_owned(), keeper: None };
+        broker.launch();
         broker
     }
 
-    fn launch(&mut self, jars: &Path) {
+    fn launch(&mut self) {
         let log = self.folder.join("log");
+        let _ = fs::remove_file(&log);
         let mut command = Command::new("sh");
         command.arg("-c").arg(KEEP).arg("broker").arg(&self.folder);
-        let server = java(&self.folder, jars);
+        let server = java(&self.folder, &self.jars);
         command.arg(server.get_program()).args(server.get_args());
         command.args(["-Xms512m", "-Xmx512m", "kafka.Kafka"]).arg(self.folder.join("server.properties"));
         let shell = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("sh runs");
@@ -178,9 +205,9 @@ impl Drop for Broker {
 }
 
 /// Says that the calling test is skipped, or fails it when skipping is not allowed.
-fn available<'a>(broker: Result<&'a Broker, &String>) -> Option<&'a Broker> {
-    match broker {
-        Ok(broker) => Some(broker),
+fn available<T>(found: Result<T, &String>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
         Err(reason) => {
             let required = std::env::var("GAITKEEPER_TEST_KAFKA").is_ok_and(|value| value == "require");
             assert!(!required, "a real Kafka is required: {reason}");

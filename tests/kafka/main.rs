@@ -3,6 +3,8 @@
 
 mod broker;
 mod delivery;
+mod demo;
 mod events;
 mod process;
+mod rebalance;
 mod stand;

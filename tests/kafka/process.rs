@@ -1,5 +1,6 @@
 //! The real binary, as an operator and a supervisor see it.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -59,7 +60,7 @@ impl Drop for Process {
 pub fn config_file(stand: &Stand, folder: &Path) -> String {
     let kafka = &stand.config.kafka;
     let state = kafka.state_dir.as_ref().expect("set by the stand");
-    let text = format!(
+    let mut text = format!(
         "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\n",
         kafka.brokers,
         kafka.group,
@@ -67,6 +68,9 @@ pub fn config_file(stand: &Stand, folder: &Path) -> String {
         kafka.partitions,
         state.display()
     );
+    for (name, value) in &kafka.client {
+        writeln!(text, "client.\"{name}\" = \"{value}\"").expect("a String takes everything");
+    }
     let path = folder.join("gaitkeeper.toml");
     fs::write(&path, text).expect("a writable folder");
     path.to_str().expect("UTF-8").to_owned()

@@ -60,6 +60,12 @@ impl Stand {
         self
     }
 
+    /// A setting passed to the client library.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.config.kafka.client.insert(name.into(), value.into());
+        self
+    }
+
     pub fn keeper(&self) -> TopicKeeper {
         let link = Link::new(&self.config.kafka.brokers, &self.names.inputs[0]);
         TopicKeeper::new(&Arc::new(self.config.clone()), &link).expect("valid settings")
@@ -123,6 +129,14 @@ impl Stand {
         seen
     }
 
+    /// Every topic that the broker knows.
+    pub fn topics(&self) -> Vec<String> {
+        let client: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &self.config.kafka.brokers).create().expect("valid settings");
+        let metadata = client.fetch_metadata(None, PATIENCE).expect("the broker answers");
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+    }
+
     /// The group's committed offsets of the input, summed over its partitions.
     pub fn consumed(&self) -> i64 {
         let consumer: BaseConsumer = ClientConfig::new()
@@ -131,9 +145,16 @@ impl Stand {
             .create()
             .expect("valid settings");
         let count = self.keeper().partitions(&self.names.inputs[0]).expect("the broker answers").expect("the topic is there");
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(&self.names.inputs[0], 0, count - 1);
-        let list = consumer.committed_offsets(list, PATIENCE).expect("the coordinator answers");
+        let since = Instant::now();
+        let list = loop {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_range(&self.names.inputs[0], 0, count - 1);
+            match consumer.committed_offsets(list, Duration::from_secs(10)) {
+                Ok(list) => break list,
+                // The coordinator moves while a broker starts.
+                Err(error) => assert!(since.elapsed() < PATIENCE, "{error}"),
+            }
+        };
         list.elements().iter().filter_map(|element| element.offset().to_raw()).map(|offset| offset.max(0)).sum()
     }
 

@@ -6,7 +6,7 @@ mod show;
 mod tally;
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 
@@ -16,12 +16,14 @@ use self::show::Screen;
 use self::tally::Tally;
 use super::{Exit, Failure, Outcome, interrupt, logging, run};
 use crate::stream::{Meters, Service, Stop};
-use crate::workbench::generate::{Generator, Settings};
+use crate::workbench::generate::{Generated, Generator, Settings};
 
 /// How long the last records may take after the last was produced.
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 /// Longest wait for a finding before the end is looked for.
 const WAIT: Duration = Duration::from_millis(100);
+
+const WEEK_MS: i64 = 7 * 86_400_000;
 
 /// Shows it all at work on an in-process Kafka; no set-up
 #[derive(Debug, clap::Args)]
@@ -43,10 +45,7 @@ pub fn run(args: Args) -> Outcome {
     let stop = Stop::new();
     interrupt::stop_on_signal(&stop).map_err(Failure::io)?;
 
-    let settings = Settings { seed, ..Settings::default() };
-    let quiet_until = settings.quiet_until;
-    let mut generator = Generator::new(settings);
-    let events: Vec<_> = generator.by_ref().collect();
+    let (events, generator, quiet_until) = fleet(seed);
     let mut tally = Tally::new(&events, generator.campaigns());
     let screen = Screen::start(&events, quiet_until, seconds);
 
@@ -95,4 +94,18 @@ pub fn run(args: Args) -> Outcome {
         return Err(Failure::io(anyhow!("{} findings were published, {} came back", meters.findings.get(), tally.findings())));
     }
     Ok(Exit::Fine)
+}
+
+/// The fleet's weeks end not long before now: a real Kafka removes records that claim to be old, and events of the future are
+/// refused. Moved by whole weeks it has the same days.
+fn fleet(seed: u64) -> (Vec<Generated>, Generator, i64) {
+    let unmoved = Settings { seed, ..Settings::default() };
+    let last = Generator::new(unmoved.clone()).last().map_or(unmoved.start, |event| event.ts);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    let moved_by = (now - last).div_euclid(WEEK_MS) * WEEK_MS;
+    let settings = Settings { start: unmoved.start + moved_by, quiet_until: unmoved.quiet_until + moved_by, ..unmoved };
+    let quiet_until = settings.quiet_until;
+    let mut generator = Generator::new(settings);
+    let events = generator.by_ref().collect();
+    (events, generator, quiet_until)
 }

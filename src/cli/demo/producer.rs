@@ -77,9 +77,8 @@ impl Feed {
     }
 }
 
-/// The fleet's time goes into the record, as a producer's clock would.
 fn send(producer: &BaseProducer, topic: &str, event: &Generated) {
-    let mut record = BaseRecord::to(topic).key(&*event.agent_id).payload(&event.line).timestamp(event.ts);
+    let mut record = BaseRecord::to(topic).key(&*event.agent_id).payload(&event.line);
     while let Err((error, back)) = producer.send(record) {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
             tracing::error!(%error, "an event could not be produced");
