@@ -3,6 +3,7 @@
 //! The layers, highest first; arrows point down only (`tests/tidy.rs`):
 //! `cli` → `stream`, `workbench` → `engine` → `detect` → `baseline` → `config`, `event`, `finding` → `stats`.
 
+pub mod admin;
 pub mod baseline;
 pub mod cli;
 pub mod config;

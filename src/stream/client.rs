@@ -51,7 +51,8 @@ pub fn consumer(kafka: &Kafka) -> ClientConfig {
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        .set("auto.offset.reset", "earliest");
+        // A committed offset that is not there any more is a loss, to be said before going on.
+        .set("auto.offset.reset", "error");
     config
 }
 

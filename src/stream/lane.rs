@@ -99,6 +99,7 @@ impl Lane {
                 match consumer.poll(wait) {
                     None => break,
                     Some(Ok(message)) => self.settle(consumer.context().shards().take(&message), &mut failures)?,
+                    Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => self.skip_deleted(consumer)?,
                     Some(Err(error)) => heard(error)?,
                 }
                 wait = Duration::ZERO;
@@ -125,6 +126,11 @@ impl Lane {
                 return Ok(());
             }
         }
+    }
+
+    /// The brokers deleted what was to be read next.
+    fn skip_deleted(&self, consumer: &BaseConsumer<Ownership>) -> Result<(), LaneError> {
+        self.watch.over("watermarks", || consumer.context().shards().skip_deleted(consumer)).map_err(LaneError::Broken)
     }
 
     /// Lets a rolled back transaction pass, after a pause that grows while nothing succeeds.

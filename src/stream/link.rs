@@ -12,6 +12,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::progress::LOOK_EVERY;
 use super::{Stop, StreamError, client};
 use crate::config::Kafka;
 
@@ -87,17 +88,23 @@ impl Link {
         Ok(())
     }
 
-    /// Follows up hints until the stop comes, and says when the brokers went or came back.
+    /// Follows up hints until the stop comes, and says when the brokers went or came back. While they answer, `look` is called
+    /// now and then with a client for questions of its own.
     ///
     /// # Errors
     /// When the client cannot be made.
-    pub fn watch(self: &Arc<Self>, kafka: &Kafka, stop: &Stop) -> Result<(), StreamError> {
+    pub fn watch(self: &Arc<Self>, kafka: &Kafka, stop: &Stop, mut look: impl FnMut(&BaseConsumer<Listener>)) -> Result<(), StreamError> {
         let asker = self.asker(kafka)?;
         let mut last_question = Instant::now();
+        let mut last_look = Instant::now();
         let mut unanswered = 0;
         while !stop.is_requested() {
             stop.sleep(NAP);
             asker.poll(Duration::ZERO);
+            if self.is_reachable() && last_look.elapsed() > LOOK_EVERY {
+                look(&asker);
+                last_look = Instant::now();
+            }
             let hinted = self.hinted.swap(false, Ordering::Relaxed);
             let was_reachable = self.is_reachable();
             if was_reachable && !hinted && unanswered == 0 && last_question.elapsed() < ASK_EVERY {

@@ -1,6 +1,6 @@
 //! What the service counts. Names and units as Prometheus wants them.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Seconds; a commit of two milliseconds and one of ten seconds must both be seen.
 const COMMIT_SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -31,6 +31,10 @@ pub struct Meters {
     pub rebuilds: IntCounter,
     /// Partitions owned now.
     pub partitions: IntGauge,
+    /// Records behind the end, by topic and partition. Markers of transactions count as records, so one may remain.
+    pub lag: IntGaugeVec,
+    /// Records that the brokers deleted before they were read.
+    pub records_lost: IntCounter,
 }
 
 impl Meters {
@@ -53,6 +57,9 @@ impl Meters {
         )
         .expect("ascending buckets");
         let partitions = IntGauge::new("gaitkeeper_partitions", "Partitions owned now").expect("a valid name");
+        let lag = IntGaugeVec::new(Opts::new("gaitkeeper_lag_records", "Records behind the end of the partition"), &["topic", "partition"])
+            .expect("a valid name");
+        registry.register(Box::new(lag.clone())).expect("a name used once");
         registry.register(Box::new(dead_letters.clone())).expect("a name used once");
         registry.register(Box::new(commit_seconds.clone())).expect("a name used once");
         registry.register(Box::new(partitions.clone())).expect("a name used once");
@@ -68,6 +75,8 @@ impl Meters {
             roll_backs: counter("roll_backs_total", "Transactions rolled back"),
             rebuilds: counter("rebuilds_total", "Times that a lane had to make new clients"),
             partitions,
+            lag,
+            records_lost: counter("records_lost_total", "Records that the brokers deleted before they were read"),
             registry,
         }
     }

@@ -1,12 +1,14 @@
 //! Kafka: events in, findings, step-up requests and dead letters out, input offsets in the same transaction.
 
 pub mod client;
+mod health;
 mod intake;
 pub mod lane;
 pub mod link;
 pub mod meters;
 pub mod ordinal;
 mod outbox;
+mod progress;
 mod rebalance;
 mod record;
 pub mod service;

@@ -60,9 +60,11 @@ impl Ownership {
             tracing::info!(topic = element.topic(), partition = element.partition(), offset = committed, "partition gained");
         }
         match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(&explicit),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&explicit),
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(&explicit)?,
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&explicit)?,
         }
+        shards.join();
+        Ok(())
     }
 
     fn committed(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {

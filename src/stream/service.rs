@@ -1,24 +1,30 @@
 //! The service: lanes, the watchdog and the eye on the brokers. `run`, `demo` and the tests all start it here.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::health::ServicePages;
 use super::lane::{Lane, LaneError};
 use super::link::Link;
 use super::meters::Meters;
 use super::ordinal::{self, Ordinal};
+use super::progress::{LagWatch, Progress};
 use super::shards::Assembly;
 use super::topic::TopicNames;
 use super::topics::TopicKeeper;
 use super::watchdog::{self, Watch};
 use super::{Stop, StreamError};
+use crate::admin::Server;
 use crate::config::{Config, Delivery, InputFormat, OutputFormat};
 
 /// Everything has ended this long after the stop, or is left behind.
 const STOP_WITHIN: Duration = Duration::from_millis(9_500);
-/// Pause before a lane makes new clients.
-const REBUILD_AFTER: Duration = Duration::from_secs(1);
+/// First and longest pause before a lane makes new clients.
+const REBUILD_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// A lane that lived this long begins with the first pause again.
+const LIVED_LONG: Duration = Duration::from_mins(1);
 /// How soon the end of a lane is noticed.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -34,11 +40,11 @@ pub enum TopicCheck {
 /// A running service.
 pub struct Service {
     assembly: Arc<Assembly>,
-    link: Arc<Link>,
     lanes: Vec<JoinHandle<Result<(), StreamError>>>,
     stop: Stop,
     /// Ends the threads that are not lanes.
     ended: Stop,
+    admin: Option<Server>,
 }
 
 impl Service {
@@ -70,13 +76,13 @@ impl Service {
             }
         }
         let partitions = keeper.input_partitions()?;
-        let assembly = Arc::new(Assembly { config: Arc::clone(config), names, partitions, meters });
-        Self::start(assembly, link, stop, on_hang).map(Some)
+        let assembly = Arc::new(Assembly { config: Arc::clone(config), names, partitions, meters, progress: Progress::default() });
+        Self::start(assembly, &link, stop, on_hang).map(Some)
     }
 
     fn start(
         assembly: Arc<Assembly>,
-        link: Arc<Link>,
+        link: &Arc<Link>,
         stop: &Stop,
         on_hang: impl FnOnce(&'static str) + Send + 'static,
     ) -> Result<Self, StreamError> {
@@ -89,7 +95,7 @@ impl Service {
             let lane = Lane {
                 assembly: Arc::clone(&assembly),
                 transactional_id,
-                link: Arc::clone(&link),
+                link: Arc::clone(link),
                 watch: Arc::new(Watch::default()),
                 stop: stop.clone(),
             };
@@ -98,8 +104,9 @@ impl Service {
         let watches: Vec<Arc<Watch>> = lanes.iter().map(|(lane, _)| Arc::clone(&lane.watch)).collect();
         let until = ended.clone();
         spawn("watchdog", move || watchdog::guard(&watches, &until, watchdog::HANGS_AFTER, on_hang))?;
-        let (eye, settings, until) = (Arc::clone(&link), Arc::clone(&assembly.config), ended.clone());
-        spawn("link", move || eye.watch(&settings.kafka, &until))?;
+        let (eye, settings, until) = (Arc::clone(link), Arc::clone(&assembly.config), ended.clone());
+        let (looked, mut lag) = (Arc::clone(&assembly), LagWatch::new(assembly.meters.clone()));
+        spawn("link", move || eye.watch(&settings.kafka, &until, |asker| lag.look(asker, &looked.progress)))?;
         let lanes = lanes.into_iter().enumerate().map(|(number, (lane, ordinal))| {
             spawn(&format!("lane-{number}"), move || {
                 let _held = ordinal;
@@ -107,7 +114,8 @@ impl Service {
             })
         });
         let lanes = lanes.collect::<Result<_, _>>()?;
-        Ok(Self { assembly, link, lanes, stop: stop.clone(), ended })
+        let admin = serve(&assembly, link);
+        Ok(Self { assembly, lanes, stop: stop.clone(), ended, admin })
     }
 
     /// What is counted.
@@ -116,10 +124,10 @@ impl Service {
         &self.assembly.meters
     }
 
-    /// Whether the brokers answer.
+    /// Where health and metrics are served, if they are.
     #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.link.is_reachable()
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Server::address)
     }
 
     /// Waits for the end: a stop that was asked for, or a lane that cannot go on.
@@ -171,6 +179,24 @@ fn supported(config: &Config) -> Result<(), StreamError> {
     Ok(())
 }
 
+/// Health and metrics are no reason not to score.
+fn serve(assembly: &Arc<Assembly>, link: &Arc<Link>) -> Option<Server> {
+    let listen = &assembly.config.admin_listen;
+    if listen == "off" {
+        return None;
+    }
+    match Server::start(listen, Arc::new(ServicePages { assembly: Arc::clone(assembly), link: Arc::clone(link) })) {
+        Ok(server) => {
+            tracing::info!(address = %server.address(), "health and metrics are served");
+            Some(server)
+        }
+        Err(error) => {
+            tracing::warn!(listen, %error, "health and metrics are not served, running without them");
+            None
+        }
+    }
+}
+
 /// Exactly once needs an id that a restart finds again.
 fn claim(assembly: &Assembly) -> Result<Option<Ordinal>, StreamError> {
     let kafka = &assembly.config.kafka;
@@ -183,7 +209,9 @@ fn claim(assembly: &Assembly) -> Result<Option<Ordinal>, StreamError> {
 
 /// New clients as often as it takes: a broker that was away longer than a transaction lives makes them necessary.
 fn keep_running(lane: &Lane) -> Result<(), StreamError> {
+    let mut pause = REBUILD_AFTER.0;
     loop {
+        let since = Instant::now();
         match lane.run() {
             Ok(()) => return Ok(()),
             Err(LaneError::Refused(error)) => return Err(StreamError::Lane(error)),
@@ -191,7 +219,11 @@ fn keep_running(lane: &Lane) -> Result<(), StreamError> {
             Err(LaneError::Broken(error)) => {
                 tracing::warn!(%error, "starting afresh from the last commit");
                 lane.assembly.meters.rebuilds.inc();
-                lane.stop.sleep(REBUILD_AFTER);
+                if since.elapsed() > LIVED_LONG {
+                    pause = REBUILD_AFTER.0;
+                }
+                lane.stop.sleep(pause);
+                pause = REBUILD_AFTER.1.min(2 * pause);
             }
         }
         if lane.stop.is_requested() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::intake;
 use super::meters::Meters;
 use super::outbox::{Failed, Outbox};
+use super::progress::Progress;
 use super::record::{InputPartition, Record};
 use super::topic::TopicNames;
 use crate::config::Config;
@@ -21,6 +22,8 @@ use crate::event::DeadLetter;
 
 /// Records in one transaction; with more it is committed early, so that memory stays bounded.
 const UNCONFIRMED_MAX: usize = 20_000;
+/// Longest wait for one answer about a partition.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What every lane of a service has in common.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Assembly {
     pub partitions: Vec<i32>,
     /// What is counted.
     pub meters: Meters,
+    /// How far the lanes are.
+    pub progress: Progress,
 }
 
 /// One owned partition.
@@ -56,6 +61,8 @@ pub struct Shards {
     uncommitted_since: Option<Instant>,
     tables: Tables,
     outputs: Vec<Output>,
+    /// Whether the group has given this lane its share, which may be nothing.
+    joined: bool,
     /// Set when the clients are of no use any more.
     broken: Option<KafkaError>,
 }
@@ -74,6 +81,7 @@ impl Shards {
             uncommitted_since: None,
             tables: Tables::default(),
             outputs: Vec::new(),
+            joined: false,
             broken: None,
             assembly,
         }
@@ -187,8 +195,11 @@ impl Shards {
         self.assembly.meters.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.assembly.meters.commits.inc();
         self.uncommitted_since = None;
-        for owned in self.owned.values_mut() {
-            owned.committed = owned.next;
+        for (from, owned) in &mut self.owned {
+            if owned.committed < owned.next {
+                owned.committed = owned.next;
+                self.assembly.progress.at(&self.assembly.names.inputs[from.input], from.partition, owned.next);
+            }
         }
         Ok(())
     }
@@ -202,6 +213,56 @@ impl Shards {
         if self.owned.insert(from, Owned { engine, next, committed: next }).is_none() {
             self.assembly.meters.partitions.inc();
         }
+        self.assembly.progress.at(topic, partition, next);
+    }
+
+    /// The group has given this lane its share.
+    pub fn join(&mut self) {
+        if !std::mem::replace(&mut self.joined, true) {
+            self.assembly.progress.lane_joined();
+        }
+    }
+
+    /// Goes on at the oldest record that is left where the brokers deleted what was to be read next, and says so.
+    ///
+    /// # Errors
+    /// When the brokers do not answer; nothing was moved then.
+    pub fn skip_deleted<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> Result<(), KafkaError> {
+        let mut moved = TopicPartitionList::new();
+        for (from, owned) in &mut self.owned {
+            let topic = &self.assembly.names.inputs[from.input];
+            let (oldest, end) = consumer.fetch_watermarks(topic, from.partition, ANSWER)?;
+            if (oldest..=end).contains(&owned.next) {
+                continue;
+            }
+            moved.add_partition_offset(topic, from.partition, Offset::Offset(oldest))?;
+            let lost = oldest.saturating_sub(owned.next).max(0);
+            self.assembly.meters.records_lost.inc_by(lost.unsigned_abs());
+            tracing::error!(
+                topic,
+                from.partition,
+                next = owned.next,
+                oldest,
+                end,
+                lost,
+                "the next record is not there: deleted by retention, or the topic was made anew"
+            );
+            owned.next = oldest;
+            owned.committed = oldest;
+        }
+        if moved.count() == 0 {
+            return Ok(());
+        }
+        // A seek is refused while the partition is in this state.
+        if let RebalanceProtocol::Cooperative = consumer.rebalance_protocol() {
+            consumer.incremental_unassign(&moved)?;
+            return consumer.incremental_assign(&moved);
+        }
+        let mut all = TopicPartitionList::new();
+        for (from, owned) in &self.owned {
+            all.add_partition_offset(&self.assembly.names.inputs[from.input], from.partition, Offset::Offset(owned.next))?;
+        }
+        consumer.assign(&all)
     }
 
     /// Stops owning partitions. What they had not committed is forgotten; their next owner does it anew.
@@ -209,6 +270,7 @@ impl Shards {
         for (topic, partition) in partitions {
             if self.place(topic, *partition).is_some_and(|from| self.owned.remove(&from).is_some()) {
                 self.assembly.meters.partitions.dec();
+                self.assembly.progress.lost(topic, *partition);
             }
         }
     }
@@ -231,6 +293,18 @@ impl Shards {
     #[must_use]
     pub fn broken(&self) -> Option<&KafkaError> {
         self.broken.as_ref()
+    }
+}
+
+impl Drop for Shards {
+    fn drop(&mut self) {
+        if self.joined {
+            self.assembly.progress.lane_left();
+        }
+        for from in self.owned.keys() {
+            self.assembly.meters.partitions.dec();
+            self.assembly.progress.lost(&self.assembly.names.inputs[from.input], from.partition);
+        }
     }
 }
 

@@ -85,3 +85,31 @@ fn a_restart_goes_on_where_the_last_commit_ended() {
     assert_eq!(taken, 6_000, "after a clean end nothing is read twice");
     assert_each_once(&stand.committed(&stand.names.dead_letters), 6_000);
 }
+
+/// The brokers delete what was to be read next while nobody runs.
+#[track_caller]
+fn check_deleted(stand: &Stand) {
+    produce(stand, &unreadable(1_000));
+    let serving = stand.serve();
+    wait_until("everything is consumed", || stand.consumed() == 1_000);
+    serving.stop().expect("a clean end");
+    produce(stand, &unreadable(1_000));
+    stand.delete_records_before(1_500);
+    let serving = stand.serve();
+    wait_until("everything is consumed", || stand.consumed() == 2_000);
+    let meters = serving.meters.clone();
+    serving.stop().expect("a clean end");
+    assert_eq!(meters.records_lost.get(), 500);
+    assert_eq!(meters.records.get(), 500);
+    assert_eq!(meters.rebuilds.get(), 0);
+    let offsets = &origins(&stand.committed(&stand.names.dead_letters))[&0];
+    let expected: Vec<i64> = (0..1_000).chain(1_500..2_000).collect();
+    assert_eq!(offsets, &expected);
+}
+
+#[test]
+fn records_that_were_deleted_before_they_were_read_are_counted_and_passed_over() {
+    let Some(broker) = Broker::shared() else { return };
+    check_deleted(&Stand::new(broker, "deleted", 1));
+    check_deleted(&Stand::new(broker, "deleted-eager", 1).with("partition.assignment.strategy", "range"));
+}

@@ -1,6 +1,7 @@
 //! Tests on a real Apache Kafka. Without Java and Maven they say that they were skipped; `GAITKEEPER_TEST_KAFKA=require` makes
 //! that a failure.
 
+mod admin;
 mod broker;
 mod delivery;
 mod demo;

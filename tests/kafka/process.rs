@@ -71,6 +71,7 @@ pub fn config_file(stand: &Stand, folder: &Path) -> String {
     for (name, value) in &kafka.client {
         writeln!(text, "client.\"{name}\" = \"{value}\"").expect("a String takes everything");
     }
+    write!(text, "[admin]\nlisten = \"{}\"\n", stand.config.admin_listen).expect("a String takes everything");
     let path = folder.join("gaitkeeper.toml");
     fs::write(&path, text).expect("a writable folder");
     path.to_str().expect("UTF-8").to_owned()

@@ -9,6 +9,8 @@ use gaitkeeper::config::{Config, Delivery};
 use gaitkeeper::stream::topics::TopicKeeper;
 use gaitkeeper::stream::{Link, Meters, Service, Stop, StreamError, TopicCheck, TopicNames};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -50,6 +52,7 @@ impl Stand {
         config.kafka.group = format!("{test}-group");
         config.kafka.topic_prefix = format!("{test}.");
         config.kafka.partitions = partitions;
+        config.admin_listen = "off".into();
         config.kafka.state_dir = Some(broker.folder().join("state"));
         let names = TopicNames::new(&config);
         Self { config, names }
@@ -135,6 +138,17 @@ impl Stand {
             ClientConfig::new().set("bootstrap.servers", &self.config.kafka.brokers).create().expect("valid settings");
         let metadata = client.fetch_metadata(None, PATIENCE).expect("the broker answers");
         metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+    }
+
+    /// Makes the broker forget the beginning of the input's first partition.
+    pub fn delete_records_before(&self, offset: i64) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.config.kafka.brokers).create().expect("valid settings");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.names.inputs[0], 0, Offset::Offset(offset)).expect("a valid offset");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let deleted = runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the broker answers");
+        assert_eq!(deleted.elements()[0].offset(), Offset::Offset(offset));
     }
 
     /// The group's committed offsets of the input, summed over its partitions.

@@ -36,6 +36,7 @@ impl Cluster {
     pub fn start(brokers: Option<&str>, stop: &Stop) -> Result<Self, Failure> {
         let mut config = Config::default();
         config.kafka.partitions = PARTITIONS;
+        config.admin_listen = "off".into();
         match brokers {
             Some(brokers) => {
                 let name = format!("gaitkeeper-demo-{}", std::process::id());
