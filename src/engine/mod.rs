@@ -90,7 +90,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Arc<EngineConfig>, shard: Shard) -> Self {
         Self {
-            policy_version: identifier::of(&[&format!("{config:?}")]),
+            policy_version: config.hash(),
             detector: Detector::new(config.detect.clone(), HASH_KEY),
             agents: Agents::new(HASH_KEY),
             groups: hashbrown::HashMap::default(),
