@@ -11,6 +11,7 @@ pub mod detect;
 pub mod engine;
 pub mod event;
 pub mod finding;
+pub mod govern;
 pub mod stats;
 pub mod stream;
 pub mod workbench;

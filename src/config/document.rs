@@ -1,4 +1,5 @@
-//! The configuration as written: a tree of values that know where they stand, from the TOML text and the environment.
+//! A document as written: a tree of values that know where they stand. The configuration comes from TOML text and the
+//! environment; other layers read their own documents into the same tree.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,14 +35,14 @@ pub struct Problem {
 
 /// A value as written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// Of the key, or of the value where there is no key.
     pub place: Place,
     pub value: Raw,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Raw {
+pub(crate) enum Raw {
     Text(String),
     Whole(i128),
     Float(f64),
@@ -50,14 +51,24 @@ pub(super) enum Raw {
     Other(String),
     List(Vec<Written>),
     Table(BTreeMap<String, Written>),
-    /// The text of an environment variable; its type is the one that is asked for.
-    Variable(String),
+    /// Text whose type is the one that is asked for: an environment variable, a plain scalar of YAML.
+    Untyped(String),
+}
+
+impl Raw {
+    /// The text, whether or not its type was known when it was read.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Untyped(text) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) | Self::Variable(text) => write!(f, "\"{}\"", text.escape_debug()),
+            Self::Text(text) | Self::Untyped(text) => write!(f, "\"{}\"", text.escape_debug()),
             Self::Whole(number) => number.fmt(f),
             Self::Float(number) => number.fmt(f),
             Self::Flag(flag) => flag.fmt(f),
@@ -69,7 +80,7 @@ impl fmt::Display for Raw {
 }
 
 /// Reads the text; the root is a table.
-pub(super) fn parse(text: &str) -> Result<Written, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Written, Problem> {
     let lines = Lines { text };
     let root = DeTable::parse(text).map_err(|error| Problem {
         place: lines.place(error.span().map_or(0, |span| span.start)),
@@ -79,19 +90,19 @@ pub(super) fn parse(text: &str) -> Result<Written, Problem> {
     Ok(Written { place: lines.place(0), value: table(root.get_ref(), &|at| lines.place(at)) })
 }
 
-/// Reads one TOML value from an environment variable.
-pub(super) fn parse_variable(name: &str, text: &str) -> Option<Raw> {
+/// Reads a list or table that an environment variable spells in TOML.
+fn spelled(name: &str, text: &str) -> Option<Raw> {
     let parsed = DeValue::parse(text.trim()).ok()?;
     Some(raw(parsed.get_ref(), &|_| Place::Variable(name.to_owned())))
 }
 
 /// Puts the variables with [`VARIABLE_PREFIX`] in their places.
-pub(super) fn override_with(root: &mut Written, variables: &BTreeMap<String, String>) -> Result<(), Problem> {
+pub(crate) fn override_with(root: &mut Written, variables: &BTreeMap<String, String>) -> Result<(), Problem> {
     for (name, text) in variables {
         let Some(path) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
         let keys: Vec<String> = path.split("__").map(str::to_lowercase).collect();
-        let spelled = parse_variable(name, text).filter(|value| matches!(value, Raw::List(_) | Raw::Table(_)));
-        let value = spelled.unwrap_or_else(|| Raw::Variable(text.clone()));
+        let composed = spelled(name, text).filter(|value| matches!(value, Raw::List(_) | Raw::Table(_)));
+        let value = composed.unwrap_or_else(|| Raw::Untyped(text.clone()));
         put(root, &keys, Written { place: Place::Variable(name.clone()), value })?;
     }
     Ok(())

@@ -89,8 +89,19 @@ pub struct StepUp {
     pub require_signature: bool,
 }
 
+/// When amounts just under a limit look split on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Structuring {
+    /// So many of them are a finding.
+    pub amounts: u32,
+    /// Amounts above this share of the limit count, up to and with the limit; percent.
+    pub above_percent: u32,
+    /// Stream time in which they lie, ms.
+    pub window_ms: i64,
+}
+
 /// The `[policy]` table.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// Whether the program may suspend an agent by itself.
     pub auto_suspend: bool,
@@ -98,6 +109,12 @@ pub struct Policy {
     pub sensitive: Vec<String>,
     /// How long an agent may act before its inventory record must be there, ms.
     pub shadow_grace_ms: i64,
+    /// Age from which a credential is stale, unless its own rotation is declared, ms.
+    pub credential_max_age_ms: i64,
+    /// Stream time without events after which an agent that acts again was dormant, ms.
+    pub dormant_after_ms: i64,
+    /// When amounts just under a limit look split on purpose.
+    pub structuring: Structuring,
 }
 
 /// The `[pools]` table.
@@ -153,5 +170,24 @@ impl Default for Detect {
 impl Default for StepUp {
     fn default() -> Self {
         Self { expires_after_ms: 15 * 60_000, approvers: Vec::new(), acr_values: Vec::new(), require_signature: false }
+    }
+}
+
+impl Default for Structuring {
+    fn default() -> Self {
+        Self { amounts: 3, above_percent: 90, window_ms: 86_400_000 }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            auto_suspend: false,
+            sensitive: Vec::new(),
+            shadow_grace_ms: 0,
+            credential_max_age_ms: 90 * 86_400_000,
+            dormant_after_ms: 30 * 86_400_000,
+            structuring: Structuring::default(),
+        }
     }
 }

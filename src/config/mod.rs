@@ -1,18 +1,18 @@
 //! The one configuration file, as checked: holding a [`Config`] proves that every value is in range.
 
-mod document;
+pub(crate) mod document;
 pub mod duration;
 pub mod engine;
 pub mod kafka;
 mod load;
 mod read_engine;
 mod read_kafka;
-mod section;
+pub(crate) mod section;
 pub mod topics;
 mod written;
 
 pub use document::{Place, Problem};
-pub use engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp};
+pub use engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp, Structuring};
 pub use kafka::{Delivery, Input, InputFormat, Kafka, Output, OutputFormat};
 pub use load::{ConfigError, LoadError};
 pub use topics::Topics;

@@ -1,7 +1,7 @@
 //! What the engine judges by, read and checked.
 
 use super::document::Raw;
-use super::engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp};
+use super::engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp, Structuring};
 use super::section::Section;
 
 const SECOND_MS: i64 = 1_000;
@@ -83,7 +83,7 @@ fn detect(table: Section<'_>) -> Detect {
 fn seal(table: &Section<'_>, default: Option<u32>) -> Option<u32> {
     let expected = "a whole number from 1 to 4294967295, or \"never\"";
     let read = |raw: &Raw| match raw {
-        Raw::Text(word) | Raw::Variable(word) if word == "never" => Some(None),
+        Raw::Text(word) | Raw::Untyped(word) if word == "never" => Some(None),
         Raw::Whole(sessions) => u32::try_from(*sessions).ok().filter(|sessions| *sessions > 0).map(Some),
         _ => None,
     };
@@ -137,7 +137,20 @@ fn policy(table: Section<'_>) -> Policy {
         auto_suspend: table.flag("auto_suspend", default.auto_suspend),
         sensitive: table.texts("sensitive", &default.sensitive),
         shadow_grace_ms: table.duration("shadow_grace", default.shadow_grace_ms, 0..=365 * DAY_MS),
+        credential_max_age_ms: table.duration("credential_max_age", default.credential_max_age_ms, 60 * SECOND_MS..=3_650 * DAY_MS),
+        dormant_after_ms: table.duration("dormant_after", default.dormant_after_ms, 60 * SECOND_MS..=3_650 * DAY_MS),
+        structuring: structuring(table.section("structuring"), default.structuring),
     };
     table.finish();
     policy
+}
+
+fn structuring(table: Section<'_>, default: Structuring) -> Structuring {
+    let structuring = Structuring {
+        amounts: table.whole("amounts", default.amounts, 2..=100),
+        above_percent: table.whole("above_percent", default.above_percent, 1..=99),
+        window_ms: table.duration("window", default.window_ms, SECOND_MS..=90 * DAY_MS),
+    };
+    table.finish();
+    structuring
 }

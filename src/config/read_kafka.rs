@@ -60,7 +60,7 @@ pub(super) fn kafka(table: Section<'_>) -> Kafka {
         lanes: table.whole("lanes", default.lanes, 1..=256),
         snapshot_interval_ms: snapshot_interval(&table, default.snapshot_interval_ms),
         state_dir: table.optional("state_dir", "the path of a folder", |raw| match raw {
-            Raw::Text(path) | Raw::Variable(path) => (!path.is_empty()).then(|| PathBuf::from(path)),
+            Raw::Text(path) | Raw::Untyped(path) => (!path.is_empty()).then(|| PathBuf::from(path)),
             _ => None,
         }),
         client: client(&table.section("client")),
@@ -95,12 +95,12 @@ fn client(table: &Section<'_>) -> BTreeMap<String, String> {
 
 fn client_value(written: &Written) -> Result<String, String> {
     match &written.value {
-        Raw::Text(text) | Raw::Variable(text) => Ok(text.clone()),
+        Raw::Text(text) | Raw::Untyped(text) => Ok(text.clone()),
         Raw::Whole(number) => Ok(number.to_string()),
         Raw::Float(number) => Ok(number.to_string()),
         Raw::Flag(flag) => Ok(flag.to_string()),
         Raw::Table(members) if is_file_reference(members) => {
-            let Some(Raw::Text(path) | Raw::Variable(path)) = members.get("file").map(|written| &written.value) else {
+            let Some(Raw::Text(path) | Raw::Untyped(path)) = members.get("file").map(|written| &written.value) else {
                 return Err("has a `file` that is no text, expected a path".into());
             };
             let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read from {path}: {error}"))?;

@@ -83,7 +83,8 @@ fn every_key_is_read() {
         alarm = { budget = { per_day = 5 }, cold_start = "quiet" }
         pools.share = true
         step_up = { expires_after = "1h", approvers = ["soc"], acr_values = ["phr"], require_signature = true }
-        policy = { auto_suspend = true, sensitive = ["*payout*"], shadow_grace = "7d" }
+        policy = { auto_suspend = true, sensitive = ["*payout*"], shadow_grace = "7d", credential_max_age = "30d", dormant_after = "2w",
+                   structuring = { amounts = 4, above_percent = 80, window = "12h" } }
         topics.stepup_requests = "asks"
         input = [{ topic = "spans", format = "otlp_proto" }, { topic = "native" }]
         output = [{ topic = "ecs", format = "ecs" }]
@@ -121,7 +122,14 @@ fn every_key_is_read() {
                 acr_values: vec!["phr".into()],
                 require_signature: true,
             },
-            policy: Policy { auto_suspend: true, sensitive: vec!["*payout*".into()], shadow_grace_ms: 604_800_000 },
+            policy: Policy {
+                auto_suspend: true,
+                sensitive: vec!["*payout*".into()],
+                shadow_grace_ms: 604_800_000,
+                credential_max_age_ms: 2_592_000_000,
+                dormant_after_ms: 1_209_600_000,
+                structuring: Structuring { amounts: 4, above_percent: 80, window_ms: 43_200_000 },
+            },
         },
         kafka: Kafka {
             brokers: "a:1, b".into(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::engine::{Alarm, AlarmBudget, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp};
+use super::engine::{Alarm, AlarmBudget, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp, Structuring};
 use super::kafka::{Input, Kafka, Output};
 use super::read_engine::{CLOCKS, COLD_STARTS, FAMILIES};
 use super::read_kafka::{DELIVERIES, INPUT_FORMATS, OUTPUT_FORMATS};
@@ -59,7 +59,8 @@ fn engine_tables(config: &EngineConfig) -> Table {
     };
     let Pools { share } = pools;
     let StepUp { expires_after_ms, approvers, acr_values, require_signature } = step_up;
-    let Policy { auto_suspend, sensitive, shadow_grace_ms } = policy;
+    let Policy { auto_suspend, sensitive, shadow_grace_ms, credential_max_age_ms, dormant_after_ms, structuring } = policy;
+    let Structuring { amounts, above_percent, window_ms } = structuring;
     Table::from_iter([
         ("alarm".to_owned(), table([("budget", table([budget])), ("cold_start", word(*cold_start, &COLD_STARTS))])),
         ("pools".to_owned(), table([("share", (*share).into())])),
@@ -79,6 +80,16 @@ fn engine_tables(config: &EngineConfig) -> Table {
                 ("auto_suspend", (*auto_suspend).into()),
                 ("sensitive", sensitive.clone().into()),
                 ("shadow_grace", duration::written(*shadow_grace_ms).into()),
+                ("credential_max_age", duration::written(*credential_max_age_ms).into()),
+                ("dormant_after", duration::written(*dormant_after_ms).into()),
+                (
+                    "structuring",
+                    table([
+                        ("amounts", whole(*amounts)),
+                        ("above_percent", whole(*above_percent)),
+                        ("window", duration::written(*window_ms).into()),
+                    ]),
+                ),
             ]),
         ),
     ])

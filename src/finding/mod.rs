@@ -5,6 +5,7 @@ pub mod kind;
 pub mod reason;
 pub mod step_up_request;
 pub mod techniques;
+pub mod verdict;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,378 @@
+//! Holds every event against what was declared. Pure: the same events, tables and stream time give the same violations.
+//!
+//! Nothing is judged while the inventory is empty. A denied action did not run: it may still break a rule, but adds to no sum.
+
+use rust_decimal::Decimal;
+
+use crate::config::Policy;
+use crate::event::limits::shown;
+use crate::event::{Action, Event, Status};
+use crate::finding::Kind;
+
+use super::agent_state::AgentState;
+use super::contract::Contract;
+use super::credentials::Credentials;
+use super::inventory::Inventory;
+use super::limit_judge;
+use super::pattern::{ActionName, is_match};
+use super::record::{AgentStatus, Authority};
+use super::sightings::{Sighting, Sightings};
+use super::violation::{Draft, Violation, listed};
+
+/// Agents remembered in a shard.
+const AGENTS_MAX: usize = 1 << 20;
+
+/// What came of judging one event.
+#[derive(Debug, Clone, Default)]
+pub struct Judgement {
+    /// Broken rules, in a fixed order of kinds.
+    pub violations: Vec<Violation>,
+    /// What other shards should know.
+    pub sightings: Vec<Sighting>,
+}
+
+/// Judges the events of one shard against the inventory.
+#[derive(Debug)]
+pub struct Judge {
+    pub(super) policy: Policy,
+    /// Amounts above this share of a limit are just under it.
+    pub(super) near_share: Decimal,
+    agents: hashbrown::HashMap<Box<str>, AgentState, foldhash::fast::FixedState>,
+    credentials: Credentials,
+    pub(super) own: Sightings,
+    /// Events of agents beyond what is remembered.
+    pub not_modelled: u64,
+}
+
+/// An event with what judging needs again and again.
+pub(super) struct Asked<'a> {
+    pub event: &'a Event<'a>,
+    pub action: ActionName<'a>,
+    /// Stream time, epoch ms.
+    pub now_ms: i64,
+    pub contract: Option<&'a Contract>,
+    pub auto_suspend: bool,
+    pub sensitive: &'a [String],
+}
+
+impl Asked<'_> {
+    /// Whether the action ran.
+    pub fn ran(&self) -> bool {
+        self.event.status != Some(Status::Denied)
+    }
+
+    /// The agent's name as a message may show it.
+    pub fn agent(&self) -> String {
+        shown(&self.event.agent_id)
+    }
+
+    /// The action's name as a message may show it.
+    pub fn action(&self) -> String {
+        shown(&self.action.to_string())
+    }
+
+    pub fn violation(&self, draft: Draft) -> Violation {
+        let is_sensitive = draft.kind == Kind::ShadowAgent && self.is_sensitive();
+        draft.judged(self.contract.map(Contract::version), is_sensitive, self.auto_suspend)
+    }
+
+    fn is_sensitive(&self) -> bool {
+        let Event { tool, tool_server, target, destination, .. } = self.event;
+        let touched = [tool, tool_server, target, destination];
+        touched.into_iter().flatten().any(|name| self.sensitive.iter().any(|pattern| is_match(pattern, name)))
+    }
+}
+
+impl Judge {
+    /// A judge who has seen nothing yet.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            near_share: Decimal::new(policy.structuring.above_percent.into(), 2),
+            policy,
+            agents: hashbrown::HashMap::default(),
+            credentials: Credentials::default(),
+            own: Sightings::default(),
+            not_modelled: 0,
+        }
+    }
+
+    /// Judges an event at stream time `now_ms`, which includes the event's own time; `elsewhere` is what other shards saw.
+    pub fn judge(&mut self, event: &Event<'_>, now_ms: i64, inventory: &Inventory, elsewhere: &Sightings, judgement: &mut Judgement) {
+        if inventory.is_empty() || event.action == Action::SessionEnd {
+            return;
+        }
+        let action = match &event.tool {
+            Some(tool) => ActionName::Tool { tool, server: event.tool_server.as_deref() },
+            None => ActionName::Word(event.action.as_str()),
+        };
+        let contract = inventory.contract(&event.agent_id).map(AsRef::as_ref);
+        // Taken out and put back, so that judging may use the rest of the judge.
+        let mut state = self.take_state(event, now_ms);
+        let sensitive = std::mem::take(&mut self.policy.sensitive);
+        let asked = Asked { event, action, now_ms, contract, auto_suspend: self.policy.auto_suspend, sensitive: &sensitive };
+        self.judge_life(&asked, &mut state, judgement);
+        if let Some(contract) = contract {
+            judge_actions(&asked, contract, judgement);
+            judge_surroundings(&asked, contract, judgement);
+        }
+        self.credentials.judge(&asked, inventory, &self.policy, &mut self.own, elsewhere, judgement);
+        if let Some(contract) = contract {
+            limit_judge::judge(self, &asked, contract, &mut state, elsewhere, judgement);
+        }
+        self.policy.sensitive = sensitive;
+        state.last_seen = now_ms;
+        self.put_state(&event.agent_id, state);
+    }
+
+    fn take_state(&mut self, event: &Event<'_>, now_ms: i64) -> AgentState {
+        self.agents.get_mut(&*event.agent_id).map_or_else(|| AgentState::new(now_ms), std::mem::take)
+    }
+
+    fn put_state(&mut self, agent: &str, state: AgentState) {
+        if let Some(kept) = self.agents.get_mut(agent) {
+            *kept = state;
+        } else if self.agents.len() < AGENTS_MAX {
+            self.agents.insert(agent.into(), state);
+        } else {
+            self.not_modelled += 1;
+        }
+    }
+
+    /// Whether the agent should be there at all.
+    fn judge_life(&self, asked: &Asked<'_>, state: &mut AgentState, judgement: &mut Judgement) {
+        let (agent, action) = (asked.agent(), asked.action());
+        let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
+        let Some(contract) = asked.contract else {
+            let is_over = asked.now_ms.saturating_sub(state.first_seen) >= self.policy.shadow_grace_ms;
+            let is_sensitive = asked.is_sensitive();
+            // Once, and once more when it first touches what is sensitive.
+            if is_over && (!state.is_shadow || is_sensitive && !state.is_sensitive_shadow) {
+                state.is_shadow = true;
+                state.is_sensitive_shadow |= is_sensitive;
+                let touched = if is_sensitive { ", which is sensitive" } else { "" };
+                raise(Draft {
+                    kind: Kind::ShadowAgent,
+                    rule: "shadow_grace".into(),
+                    title: format!("{agent} is in no inventory and did {action}{touched}"),
+                    field: "agent_id",
+                    expected: "an inventory record".into(),
+                    actual: "none".into(),
+                    normal_if: format!("{agent} had an inventory record"),
+                });
+            }
+            return;
+        };
+        (state.is_shadow, state.is_sensitive_shadow) = (false, false);
+        let record = contract.record();
+        let by_status = |kind: Kind, word: &str| Draft {
+            kind,
+            rule: "status".into(),
+            title: format!("{agent} is {word} and did {action}"),
+            field: "status",
+            expected: "no action".into(),
+            actual: action.clone(),
+            normal_if: format!("the inventory had {agent} as active"),
+        };
+        match record.status {
+            AgentStatus::Decommissioned => raise(by_status(Kind::DecommissionedAgent, "decommissioned")),
+            // What was denied shows that the suspension works.
+            AgentStatus::Suspended if asked.ran() => raise(by_status(Kind::SuspendedAgentActive, "suspended")),
+            AgentStatus::Dormant => raise(by_status(Kind::DormantAgent, "declared dormant")),
+            AgentStatus::Active | AgentStatus::ScheduledForDecommission | AgentStatus::Suspended => (),
+        }
+        if let Some(expires_at) = record.expires_at.filter(|expires_at| asked.event.ts >= *expires_at) {
+            raise(Draft {
+                kind: Kind::DecommissionedAgent,
+                rule: "expires_at".into(),
+                title: format!("{agent} was to end and did {action}"),
+                field: "ts",
+                expected: format!("before {expires_at}"),
+                actual: asked.event.ts.to_string(),
+                normal_if: format!("the inventory let {agent} live longer"),
+            });
+        }
+        let silent_ms = asked.now_ms.saturating_sub(state.last_seen);
+        if silent_ms > self.policy.dormant_after_ms {
+            let [silent, after] = [silent_ms, self.policy.dormant_after_ms].map(days);
+            raise(Draft {
+                kind: Kind::DormantAgent,
+                rule: "dormant_after".into(),
+                title: format!("{agent} acts again after {silent} of silence"),
+                field: "ts",
+                expected: format!("an event at least every {after}"),
+                actual: format!("the first after {silent}"),
+                normal_if: "the agent had been at work in between".into(),
+            });
+        }
+    }
+}
+
+fn days(ms: i64) -> String {
+    format!("{} days", ms / 86_400_000)
+}
+
+/// Forbidden, allowed, and on whose authority.
+fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
+    let (agent, action) = (asked.agent(), asked.action());
+    let record = contract.record();
+    let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
+    if contract.forbidden.holds(asked.action) {
+        raise(Draft {
+            kind: Kind::ForbiddenAction,
+            rule: "forbidden_actions".into(),
+            title: format!("{agent} did {action}, which its contract forbids"),
+            field: "tool",
+            expected: format!("none of {}", listed(record.forbidden_actions.as_deref().unwrap_or_default())),
+            actual: action.clone(),
+            normal_if: format!("{action} were not forbidden to {agent}"),
+        });
+        return;
+    }
+    let principal = asked.event.on_behalf_of.as_deref();
+    let grants = match (contract.authority(), principal) {
+        (Some(Authority::Own), Some(principal)) if principal != asked.event.agent_id => {
+            let principal = shown(principal);
+            raise(Draft {
+                kind: Kind::Delegation,
+                rule: "delegation".into(),
+                title: format!("{agent} acts for {principal}, but is declared to act on its own authority"),
+                field: "on_behalf_of",
+                expected: "nobody".into(),
+                actual: principal,
+                normal_if: "the event named no principal".into(),
+            });
+            None
+        }
+        (Some(Authority::OnBehalfOf), None) if asked.event.tool.is_some() => {
+            raise(Draft {
+                kind: Kind::Delegation,
+                rule: "delegation".into(),
+                title: format!("{agent} did {action} for nobody, but is declared to act for a principal"),
+                field: "on_behalf_of",
+                expected: "a principal".into(),
+                actual: "none".into(),
+                normal_if: "the event named a principal who may do it".into(),
+            });
+            None
+        }
+        (Some(Authority::OnBehalfOf), Some(principal)) => contract.principals.as_ref().map(|lists| (principal, lists)),
+        _ => None,
+    };
+    if let Some((principal, lists)) = grants {
+        // The principal's permissions apply, not the agent's.
+        if lists.get(principal).is_some_and(|grant| grant.holds(asked.action)) {
+            return judge_task(asked, contract, judgement);
+        }
+        let declared = record.delegation.iter().flat_map(|delegation| &delegation.principals);
+        let expected = match declared.into_iter().find_map(|lists| lists.get(principal)) {
+            Some(names) => listed(names),
+            None => "a declared principal".into(),
+        };
+        let principal = shown(principal);
+        raise(Draft {
+            kind: Kind::Delegation,
+            rule: "delegation.principals".into(),
+            title: format!("{agent} did {action} for {principal}, who may not do it"),
+            field: "on_behalf_of",
+            expected,
+            actual: format!("{action} for {principal}"),
+            normal_if: format!("{principal} were allowed {action}"),
+        });
+        return;
+    }
+    if contract.allowed.as_ref().is_some_and(|allowed| !allowed.holds(asked.action)) {
+        raise(Draft {
+            kind: Kind::OutsideContract,
+            rule: "allowed_actions".into(),
+            title: format!("{agent} did {action}, which its contract does not name"),
+            field: "tool",
+            expected: format!("one of {}", listed(record.allowed_actions.as_deref().unwrap_or_default())),
+            actual: action.clone(),
+            normal_if: format!("{action} were among the allowed actions"),
+        });
+        return;
+    }
+    judge_task(asked, contract, judgement);
+}
+
+/// What the task at hand allows.
+fn judge_task(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
+    let Some(task) = asked.event.task_type.as_deref() else { return };
+    let Some(allowed) = contract.tasks.get(task) else { return };
+    if allowed.holds(asked.action) {
+        return;
+    }
+    let (agent, action) = (asked.agent(), asked.action());
+    let names = contract.record().tasks.get(task).map(Vec::as_slice).unwrap_or_default();
+    judgement.violations.push(asked.violation(Draft {
+        kind: Kind::OutsideContract,
+        rule: format!("tasks.{}", shown(task)),
+        title: format!("{agent} did {action}, which is no part of its task {}", shown(task)),
+        field: "tool",
+        expected: format!("one of {}", listed(names)),
+        actual: action.clone(),
+        normal_if: format!("{action} were among the actions of the task"),
+    }));
+}
+
+/// Systems, destinations, peers and environments.
+fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
+    let agent = asked.agent();
+    let record = contract.record();
+    let mut check =
+        |kind, field: &'static str, rule: &str, value: Option<&str>, holds: &dyn Fn(&str) -> bool, names: Option<&[String]>, what: &str| {
+            let (Some(value), Some(names)) = (value, names) else { return };
+            if holds(value) {
+                return;
+            }
+            let value = shown(value);
+            judgement.violations.push(asked.violation(Draft {
+                kind,
+                rule: rule.into(),
+                title: format!("{agent} {what} {value}, which its contract does not name"),
+                field,
+                expected: format!("one of {}", listed(names)),
+                normal_if: format!("{value} were among the declared {rule}"),
+                actual: value,
+            }));
+        };
+    let event = asked.event;
+    let named = |set: &Option<super::pattern::NameSet>, value: &str| set.as_ref().is_none_or(|set| set.holds(value));
+    check(
+        Kind::OutsideContract,
+        "tool_server",
+        "systems",
+        event.tool_server.as_deref(),
+        &|value| named(&contract.systems, value),
+        record.systems.as_deref(),
+        "touched",
+    );
+    check(
+        Kind::UnapprovedDestination,
+        "destination",
+        "destinations",
+        event.destination.as_deref(),
+        &|value| contract.destinations.as_ref().is_none_or(|set| set.holds(value)),
+        record.destinations.as_deref(),
+        "sent data to",
+    );
+    check(
+        Kind::UnapprovedPeer,
+        "peer_agent_id",
+        "peers",
+        event.peer_agent_id.as_deref(),
+        &|value| named(&contract.peers, value),
+        record.peers.as_deref(),
+        "instructed",
+    );
+    check(
+        Kind::Environment,
+        "environment",
+        "environments",
+        event.environment.as_deref(),
+        &|value| named(&contract.environments, value),
+        record.environments.as_deref(),
+        "acted in",
+    );
+}

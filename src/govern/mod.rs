@@ -1,0 +1,26 @@
+//! What was declared about each agent, and whether an event keeps to it: inventory, contracts, credentials, limits, delegation
+//! (DESIGN.md, section 7). Knows nothing of what is usual; that is `detect`.
+
+mod agent_state;
+mod contract;
+mod credentials;
+pub mod inventory;
+mod judge;
+pub mod limit;
+mod limit_judge;
+pub mod pattern;
+pub mod record;
+pub mod sightings;
+mod violation;
+mod window;
+mod yaml;
+
+pub use contract::Contract;
+pub use inventory::Inventory;
+pub use judge::{Judge, Judgement};
+pub use record::InventoryRecord;
+pub use sightings::{Sighting, Sightings};
+pub use violation::{Ask, Violation};
+
+#[cfg(test)]
+mod tests;
