@@ -6,6 +6,7 @@ mod broker;
 mod delivery;
 mod demo;
 mod events;
+mod injected;
 mod process;
 mod rebalance;
 mod stand;

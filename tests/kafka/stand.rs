@@ -1,6 +1,7 @@
 //! What every test on the broker stands on: topics of its own, records in, committed records out, and the service in between.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -47,13 +48,18 @@ impl Stand {
     }
 
     pub fn without_topics(broker: &Broker, test: &str, partitions: i32) -> Self {
+        Self::at(broker.bootstrap(), broker.folder(), test, partitions)
+    }
+
+    /// On any brokers; `folder` is for the service's locks.
+    pub fn at(bootstrap: &str, folder: &Path, test: &str, partitions: i32) -> Self {
         let mut config = Config::default();
-        config.kafka.brokers = broker.bootstrap().into();
+        config.kafka.brokers = bootstrap.into();
         config.kafka.group = format!("{test}-group");
         config.kafka.topic_prefix = format!("{test}.");
         config.kafka.partitions = partitions;
         config.admin_listen = "off".into();
-        config.kafka.state_dir = Some(broker.folder().join("state"));
+        config.kafka.state_dir = Some(folder.join("state"));
         let names = TopicNames::new(&config);
         Self { config, names }
     }
@@ -174,13 +180,18 @@ impl Stand {
 
     /// Starts the service in a thread of this process.
     pub fn serve(&self) -> Serving {
+        self.serve_after(TopicCheck::Full)
+    }
+
+    /// The same with another look at the topics.
+    pub fn serve_after(&self, check: TopicCheck) -> Serving {
         log();
         let (stop, meters) = (Stop::new(), Meters::new());
         let config = Arc::new(self.config.clone());
         let thread = {
             let (stop, meters) = (stop.clone(), meters.clone());
             thread::spawn(move || {
-                let service = Service::launch(&config, TopicCheck::Full, meters, &stop, |call| panic!("{call} hangs"))?;
+                let service = Service::launch(&config, check, meters, &stop, |call| panic!("{call} hangs"))?;
                 service.map_or(Ok(()), Service::wait)
             })
         };
