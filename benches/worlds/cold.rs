@@ -18,7 +18,7 @@ const ROWS: [(usize, usize); 3] = [(1, 3), (4, 10), (11, 40)];
 /// The known agents learn alone; then new and known ones work in random order.
 pub fn measure(seed: u64) -> Table {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let world = World::new(Shape { agents: KNOWN + NEW, identity: false, ..Shape::default() }, &mut rng);
+    let world = World::new(Shape { agents: KNOWN + NEW, sparse: true, ..Shape::default() }, &mut rng);
     let mut lab = Lab::new();
     for agent in in_random_order(0..KNOWN, LEARN, &mut rng) {
         let run = world.run(agent, &mut rng);

@@ -54,7 +54,7 @@ impl Fleet {
     /// Draws the world and lets every agent work for [`LEARN`] sessions, in random order over the fleet. Then seals.
     pub fn learned(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let world = World::new(Shape { identity: false, ..Shape::default() }, &mut rng);
+        let world = World::new(Shape { sparse: true, ..Shape::default() }, &mut rng);
         let mut fleet = Self { world, lab: Lab::new(), rng };
         fleet.work(LEARN);
         fleet.lab.seal();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::{Engine, Output, Shard, Tables};
 use gaitkeeper::event::{Origin, decode};
+use gaitkeeper::workbench::generate::attack::SCENARIOS;
 use gaitkeeper::workbench::generate::{Generator, Settings, Shape};
 
 use crate::lab::ALARM;
@@ -41,11 +42,13 @@ pub fn measure(seed: u64) -> Table {
 fn run(seed: u64, concurrent: bool) -> BTreeMap<String, Session> {
     let settings = Settings {
         seed,
-        shape: Shape { identity: false, ..Shape::default() },
+        shape: Shape { sparse: true, ..Shape::default() },
         // Close enough for three lines of work to overlap most of the time.
         sessions_a_day: 400.0,
         quiet_until: Settings::quiet_after(Settings::default().start, 150, if concurrent { 1_200.0 } else { 400.0 }),
         concurrent_agents: if concurrent { usize::MAX } else { 0 },
+        // A slow drip is made to stay below every single session's alarm; the drift table measures it.
+        attacks: SCENARIOS.iter().filter(|attack| attack.sessions() == 1).copied().collect(),
         attack_rate: 0.05,
         ..Settings::default()
     };

@@ -114,7 +114,7 @@ fn event<'a>(actor: Actor<'a>, session_id: &'a str, event_id: &'a str, ts: i64, 
     event.target = call.target.as_deref().map(Into::into);
     event.destination = call.destination.as_deref().map(Into::into);
     event.bytes_out = Some(call.bytes_out);
-    event.bytes_in = Some(call.bytes_in);
+    event.bytes_in = call.bytes_in;
     event.duration_ms = (call.duration_ms > 0.0).then_some(call.duration_ms);
     event.status = Some(call.status);
     event

@@ -39,9 +39,9 @@ pub struct Args {
     /// Agents say when a session is over
     #[arg(long)]
     session_ends: bool,
-    /// Leave out credential, source address and principal
+    /// Leave out bytes received, credential, source address and principal
     #[arg(long)]
-    no_identity: bool,
+    sparse: bool,
     /// Attacks by name, or `all` (the nine scenarios), `fleet` (the 23 kinds of the fleet measurement), `none`
     #[arg(long, value_name = "KIND,…", default_value = "all", value_delimiter = ',')]
     attacks: Vec<String>,
@@ -84,7 +84,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
             task_types: args.task_types as usize,
             agents: args.agents as usize,
             tools: args.tools as usize,
-            identity: !args.no_identity,
+            sparse: args.sparse,
         },
         sessions: args.sessions as usize,
         sessions_a_day: args.sessions_a_day,

@@ -47,9 +47,6 @@ const TOOLS: &[(&str, &str)] = &[
     ("render_chart", "models"),
 ];
 
-/// Verbs after which data goes somewhere.
-const SENDING: &[&str] = &["send", "post", "upload", "share", "notify", "export", "push", "comment"];
-
 /// Name of task type `index`.
 pub fn task_type(index: usize) -> String {
     TASK_TYPES.get(index).map_or_else(|| format!("task-{index}"), |name| (*name).to_owned())
@@ -60,9 +57,4 @@ pub fn tool(index: usize) -> (String, String) {
     TOOLS
         .get(index)
         .map_or_else(|| (format!("tool_{index}"), "extensions".to_owned()), |(name, server)| ((*name).to_owned(), (*server).to_owned()))
-}
-
-/// Whether data leaves through a tool of this name.
-pub fn sends(tool: &str) -> bool {
-    tool.split('_').next().is_some_and(|verb| SENDING.contains(&verb))
 }

@@ -109,7 +109,7 @@ fn repeat_elsewhere<R: Rng>(calls: &mut Vec<Call>, ordinary: &[Call], count: usi
 fn probe<R: Rng>(calls: &mut Vec<Call>, ordinary: &[Call], onset: usize, count: usize, rng: &mut R) -> bool {
     for attempt in 0..count {
         let template = ordinary[rng.random_range(0..ordinary.len())].clone();
-        insert(calls, onset + 1 + attempt, Call { status: Status::Denied, bytes_in: 0, ..template });
+        insert(calls, onset + 1 + attempt, Call { status: Status::Denied, bytes_in: template.bytes_in.map(|_| 0), ..template });
     }
     true
 }

@@ -60,14 +60,14 @@ pub struct Place<'a> {
 #[must_use]
 pub fn call(world: &World, run: &Run, call: &Call, place: Place<'_>) -> String {
     let agent = &world.agents[run.agent];
-    let identity = world.shape.identity;
+    let identity = !world.shape.sparse;
     line(&Record {
         tool: Some(&call.tool),
         tool_server: Some(&call.server),
         target: call.target.as_deref(),
         destination: call.destination.as_deref(),
         bytes_out: Some(call.bytes_out),
-        bytes_in: Some(call.bytes_in),
+        bytes_in: call.bytes_in,
         duration_ms: Some(call.duration_ms),
         status: Some(call.status.as_str()),
         amount: call.amount_cents,

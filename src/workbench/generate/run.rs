@@ -23,8 +23,8 @@ pub struct Call {
     pub on_behalf_of: Option<Arc<str>>,
     /// Bytes sent.
     pub bytes_out: u64,
-    /// Bytes received.
-    pub bytes_in: u64,
+    /// Bytes received; `None` where events leave it out.
+    pub bytes_in: Option<u64>,
     /// How long it took.
     pub duration_ms: f64,
     /// How it ended.
@@ -56,7 +56,7 @@ const CALLS_MAX: usize = 200;
 const ERRORS: f64 = 0.03;
 const HEAVY_TAILS: f64 = 0.02;
 /// How much wider a heavy tail is.
-const HEAVY_TAIL_WIDTH: f64 = 3.0;
+const HEAVY_TAIL_WIDTH: f64 = 2.0;
 const GAP: LogNormal = LogNormal { mean: 7.6, sd: 0.9 };
 const ERROR_REPLY: LogNormal = LogNormal { mean: 4.5, sd: 0.3 };
 const REFUND: LogNormal = LogNormal { mean: 7.4, sd: 0.5 };
@@ -90,20 +90,22 @@ impl World {
         let tool = &self.tools[graph.tool];
         let failed = rng.random_bool(ERRORS);
         let shift = habits.volume_shift[step];
+        let reply = if failed { quantity(ERROR_REPLY, 0.0, rng) } else { quantity(graph.bytes_in, shift, rng) };
+        let bytes_in = (!self.shape.sparse).then(|| draw::whole(reply));
         let target = if rng.random_bool(graph.fresh_target) {
             format!("{}/new-{:08x}", tool.name, rng.random::<u32>())
         } else {
             format!("{}/{}-{}", tool.name, task.name, rng.random_range(0..graph.targets))
         };
-        let destination = graph.sends.then(|| task.destinations[habits.destinations[rng.random_range(0..2)]].clone());
+        let destination = task.destinations[habits.destinations[rng.random_range(0..2)]].clone();
         Call {
             tool: tool.name.clone(),
             server: tool.server.clone(),
             target: Some(target.into()),
-            destination,
+            destination: Some(destination),
             on_behalf_of: None,
-            bytes_out: draw::whole(quantity(graph.bytes_out, shift, rng)),
-            bytes_in: draw::whole(if failed { quantity(ERROR_REPLY, 0.0, rng) } else { quantity(graph.bytes_in, shift, rng) }),
+            bytes_out: draw::whole(with_heavy_tail(graph.bytes_out, shift, rng)),
+            bytes_in,
             duration_ms: (quantity(graph.duration, habits.duration_shift, rng) * 10.0).round() / 10.0,
             status: if failed { Status::Error } else { Status::Ok },
             amount_cents: (graph.tool == REFUND_TOOL).then(|| refund(rng)),
@@ -113,10 +115,15 @@ impl World {
     }
 }
 
-/// A log-normal quantity of at least 1, with a heavy tail now and then.
+/// A log-normal quantity of at least 1.
 fn quantity<R: Rng>(of: LogNormal, shift: f64, rng: &mut R) -> f64 {
+    draw::normal(rng, of.mean + shift, of.sd).exp().clamp(1.0, 1e12).floor()
+}
+
+/// The same, with a heavy tail now and then.
+fn with_heavy_tail<R: Rng>(of: LogNormal, shift: f64, rng: &mut R) -> f64 {
     let width = if rng.random_bool(HEAVY_TAILS) { HEAVY_TAIL_WIDTH } else { 1.0 };
-    draw::normal(rng, of.mean + shift, of.sd * width).exp().clamp(1.0, 1e12).floor()
+    quantity(LogNormal { sd: of.sd * width, ..of }, shift, rng)
 }
 
 /// An everyday refund: well below the limit.

@@ -15,13 +15,13 @@ pub struct Shape {
     pub agents: usize,
     /// Tools in all, at least 2.
     pub tools: usize,
-    /// Whether events carry credential, source address and principal.
-    pub identity: bool,
+    /// Whether events leave out bytes received, credential, source address and principal.
+    pub sparse: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { task_types: 6, agents: 60, tools: 40, identity: true }
+        Self { task_types: 6, agents: 60, tools: 40, sparse: false }
     }
 }
 
@@ -58,8 +58,6 @@ pub struct Step {
     pub targets: u64,
     /// Probability that a call takes a target never used before.
     pub fresh_target: f64,
-    /// Whether a call names a destination.
-    pub sends: bool,
     /// What may follow: index into [`TaskType::steps`] and probability.
     pub next: Vec<(usize, f64)>,
     /// Probability that nothing follows.
@@ -129,14 +127,14 @@ impl World {
     /// Draws a fleet. Counts below their least are raised to it.
     pub fn new<R: Rng>(shape: Shape, rng: &mut R) -> Self {
         let shape =
-            Shape { task_types: shape.task_types.max(1), agents: shape.agents.max(1), tools: shape.tools.max(2), identity: shape.identity };
+            Shape { task_types: shape.task_types.max(1), agents: shape.agents.max(1), tools: shape.tools.max(2), sparse: shape.sparse };
         let tools: Vec<Tool> = (0..shape.tools)
             .map(|index| {
                 let (name, server) = names::tool(index);
                 Tool { name: name.into(), server: server.into() }
             })
             .collect();
-        let task_types: Vec<TaskType> = (0..shape.task_types).map(|index| task_type(index, &tools, rng)).collect();
+        let task_types: Vec<TaskType> = (0..shape.task_types).map(|index| task_type(index, shape.tools, rng)).collect();
         let agents = (0..shape.agents).map(|index| agent(index, &task_types, rng)).collect();
         Self { tools, task_types, agents, shape }
     }
@@ -148,17 +146,16 @@ impl World {
     }
 }
 
-fn task_type<R: Rng>(index: usize, tools: &[Tool], rng: &mut R) -> TaskType {
+fn task_type<R: Rng>(index: usize, tools: usize, rng: &mut R) -> TaskType {
     let name = names::task_type(index);
-    let count = rng.random_range(8..=14).min(tools.len());
-    let mut chosen = draw::subset(rng, tools.len(), count);
+    let count = rng.random_range(8..=14).min(tools);
+    let mut chosen = draw::subset(rng, tools, count);
     if index == 0 && !chosen.contains(&REFUND_TOOL) {
         chosen[0] = REFUND_TOOL;
     }
     let steps = chosen
         .iter()
-        .enumerate()
-        .map(|(place, &tool)| {
+        .map(|&tool| {
             let successors = rng.random_range(2..=5).min(count);
             let mut next: Vec<(usize, f64)> =
                 draw::subset(rng, count, successors).into_iter().map(|step| (step, draw::gamma(rng, 0.7))).collect();
@@ -172,9 +169,7 @@ fn task_type<R: Rng>(index: usize, tools: &[Tool], rng: &mut R) -> TaskType {
                 bytes_in: LogNormal { mean: rng.random_range(4.0..9.0), sd: rng.random_range(0.4..1.1) },
                 duration: LogNormal { mean: rng.random_range(3.0..8.0), sd: rng.random_range(0.25..0.7) },
                 targets: draw::whole(draw::log_uniform(rng, 3.0, 301.0)),
-                fresh_target: draw::log_uniform(rng, 0.001, 0.1),
-                // Every kind of work lets data out somewhere, whatever its tools are called.
-                sends: place < 2 || names::sends(&tools[tool].name),
+                fresh_target: rng.random_range(0.001..0.1),
                 next,
                 end: rng.random_range(0.05..0.25),
             }
