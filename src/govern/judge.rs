@@ -61,14 +61,14 @@ impl Asked<'_> {
         self.event.status != Some(Status::Denied)
     }
 
+    /// Agent and action as a message may show them; only for messages, since it copies both.
+    pub fn names(&self) -> (String, String) {
+        (self.agent(), shown(&self.action.to_string()))
+    }
+
     /// The agent's name as a message may show it.
     pub fn agent(&self) -> String {
         shown(&self.event.agent_id)
-    }
-
-    /// The action's name as a message may show it.
-    pub fn action(&self) -> String {
-        shown(&self.action.to_string())
     }
 
     pub fn violation(&self, draft: Draft) -> Violation {
@@ -141,16 +141,16 @@ impl Judge {
 
     /// Whether the agent should be there at all.
     fn judge_life(&self, asked: &Asked<'_>, state: &mut AgentState, judgement: &mut Judgement) {
-        let (agent, action) = (asked.agent(), asked.action());
         let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
         let Some(contract) = asked.contract else {
             let is_over = asked.now_ms.saturating_sub(state.first_seen) >= self.policy.shadow_grace_ms;
-            let is_sensitive = asked.is_sensitive();
+            let is_sensitive = !state.is_sensitive_shadow && asked.is_sensitive();
             // Once, and once more when it first touches what is sensitive.
-            if is_over && (!state.is_shadow || is_sensitive && !state.is_sensitive_shadow) {
+            if is_over && (!state.is_shadow || is_sensitive) {
                 state.is_shadow = true;
                 state.is_sensitive_shadow |= is_sensitive;
                 let touched = if is_sensitive { ", which is sensitive" } else { "" };
+                let (agent, action) = asked.names();
                 raise(Draft {
                     kind: Kind::ShadowAgent,
                     rule: "shadow_grace".into(),
@@ -165,14 +165,17 @@ impl Judge {
         };
         (state.is_shadow, state.is_sensitive_shadow) = (false, false);
         let record = contract.record();
-        let by_status = |kind: Kind, word: &str| Draft {
-            kind,
-            rule: "status".into(),
-            title: format!("{agent} is {word} and did {action}"),
-            field: "status",
-            expected: "no action".into(),
-            actual: action.clone(),
-            normal_if: format!("the inventory had {agent} as active"),
+        let by_status = |kind: Kind, word: &str| {
+            let (agent, action) = asked.names();
+            Draft {
+                kind,
+                rule: "status".into(),
+                title: format!("{agent} is {word} and did {action}"),
+                field: "status",
+                expected: "no action".into(),
+                actual: action,
+                normal_if: format!("the inventory had {agent} as active"),
+            }
         };
         match record.status {
             AgentStatus::Decommissioned => raise(by_status(Kind::DecommissionedAgent, "decommissioned")),
@@ -182,6 +185,7 @@ impl Judge {
             AgentStatus::Active | AgentStatus::ScheduledForDecommission | AgentStatus::Suspended => (),
         }
         if let Some(expires_at) = record.expires_at.filter(|expires_at| asked.event.ts >= *expires_at) {
+            let (agent, action) = asked.names();
             raise(Draft {
                 kind: Kind::DecommissionedAgent,
                 rule: "expires_at".into(),
@@ -198,7 +202,7 @@ impl Judge {
             raise(Draft {
                 kind: Kind::DormantAgent,
                 rule: "dormant_after".into(),
-                title: format!("{agent} acts again after {silent} of silence"),
+                title: format!("{} acts again after {silent} of silence", asked.agent()),
                 field: "ts",
                 expected: format!("an event at least every {after}"),
                 actual: format!("the first after {silent}"),
@@ -214,10 +218,10 @@ fn days(ms: i64) -> String {
 
 /// Forbidden, allowed, and on whose authority.
 fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
-    let (agent, action) = (asked.agent(), asked.action());
     let record = contract.record();
     let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
     if contract.forbidden.holds(asked.action) {
+        let (agent, action) = asked.names();
         raise(Draft {
             kind: Kind::ForbiddenAction,
             rule: "forbidden_actions".into(),
@@ -232,7 +236,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
     let principal = asked.event.on_behalf_of.as_deref();
     let grants = match (contract.authority(), principal) {
         (Some(Authority::Own), Some(principal)) if principal != asked.event.agent_id => {
-            let principal = shown(principal);
+            let (principal, agent) = (shown(principal), asked.agent());
             raise(Draft {
                 kind: Kind::Delegation,
                 rule: "delegation".into(),
@@ -245,6 +249,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
             None
         }
         (Some(Authority::OnBehalfOf), None) if asked.event.tool.is_some() => {
+            let (agent, action) = asked.names();
             raise(Draft {
                 kind: Kind::Delegation,
                 rule: "delegation".into(),
@@ -269,7 +274,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
             Some(names) => listed(names),
             None => "a declared principal".into(),
         };
-        let principal = shown(principal);
+        let (principal, (agent, action)) = (shown(principal), asked.names());
         raise(Draft {
             kind: Kind::Delegation,
             rule: "delegation.principals".into(),
@@ -282,6 +287,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
         return;
     }
     if contract.allowed.as_ref().is_some_and(|allowed| !allowed.holds(asked.action)) {
+        let (agent, action) = asked.names();
         raise(Draft {
             kind: Kind::OutsideContract,
             rule: "allowed_actions".into(),
@@ -303,7 +309,7 @@ fn judge_task(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement)
     if allowed.holds(asked.action) {
         return;
     }
-    let (agent, action) = (asked.agent(), asked.action());
+    let (agent, action) = asked.names();
     let names = contract.record().tasks.get(task).map(Vec::as_slice).unwrap_or_default();
     judgement.violations.push(asked.violation(Draft {
         kind: Kind::OutsideContract,
@@ -318,7 +324,6 @@ fn judge_task(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement)
 
 /// Systems, destinations, peers and environments.
 fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
-    let agent = asked.agent();
     let record = contract.record();
     let mut check =
         |kind, field: &'static str, rule: &str, value: Option<&str>, holds: &dyn Fn(&str) -> bool, names: Option<&[String]>, what: &str| {
@@ -330,7 +335,7 @@ fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Ju
             judgement.violations.push(asked.violation(Draft {
                 kind,
                 rule: rule.into(),
-                title: format!("{agent} {what} {value}, which its contract does not name"),
+                title: format!("{} {what} {value}, which its contract does not name", asked.agent()),
                 field,
                 expected: format!("one of {}", listed(names)),
                 normal_if: format!("{value} were among the declared {rule}"),

@@ -100,7 +100,7 @@ impl Applied<'_> {
 }
 
 fn never(asked: &Asked<'_>, limit: &Limit, rule: String) -> Draft {
-    let (agent, action) = (asked.agent(), asked.action());
+    let (agent, action) = asked.names();
     Draft {
         kind: Kind::ForbiddenAction,
         rule,
@@ -113,7 +113,7 @@ fn never(asked: &Asked<'_>, limit: &Limit, rule: String) -> Draft {
 }
 
 fn over(asked: &Asked<'_>, applied: &Applied<'_>, observed: Measured, window: Option<(i64, Per)>) -> Draft {
-    let (agent, action) = (asked.agent(), asked.action());
+    let (agent, action) = asked.names();
     let limit = applied.money(applied.up_to);
     let observed = applied.observed(observed);
     let per = match window {
