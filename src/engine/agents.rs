@@ -63,14 +63,14 @@ pub struct VersionChange {
 pub struct Agents {
     key: u64,
     by_id: hashbrown::HashMap<u64, AgentSlot, foldhash::fast::FixedState>,
-    agents: Vec<Agent>,
+    known: Vec<Agent>,
 }
 
 impl Agents {
     /// None yet; `key` seeds the hash of their ids.
     #[must_use]
     pub fn new(key: u64) -> Self {
-        Self { key, by_id: hashbrown::HashMap::default(), agents: Vec::new() }
+        Self { key, by_id: hashbrown::HashMap::default(), known: Vec::new() }
     }
 
     /// The agent `id`, made known at first sight at stream time `now`.
@@ -79,9 +79,9 @@ impl Agents {
         if let Some(&slot) = self.by_id.get(&hash) {
             return slot;
         }
-        let slot = AgentSlot(index(self.agents.len()));
+        let slot = AgentSlot(index(self.known.len()));
         self.by_id.insert(hash, slot);
-        self.agents.push(Agent {
+        self.known.push(Agent {
             id: id.into(),
             newest_ts: i64::MIN,
             current: add_baseline(model, None, None, now),
@@ -97,24 +97,24 @@ impl Agents {
     /// An agent.
     #[must_use]
     pub fn get(&self, slot: AgentSlot) -> &Agent {
-        &self.agents[slot.0 as usize]
+        &self.known[slot.0 as usize]
     }
 
     /// An agent, to change.
     pub fn get_mut(&mut self, slot: AgentSlot) -> &mut Agent {
-        &mut self.agents[slot.0 as usize]
+        &mut self.known[slot.0 as usize]
     }
 
     /// Number of agents.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.agents.len()
+        self.known.len()
     }
 
     /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.agents.is_empty()
+        self.known.is_empty()
     }
 }
 

@@ -14,7 +14,7 @@ const WATCHED_SESSIONS: f64 = 200.0;
 /// Turns the budget into a threshold, and watches whether it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
-    budget: AlarmBudget,
+    accepted: AlarmBudget,
     partitions: f64,
     first_ms: Option<i64>,
     last_ms: i64,
@@ -31,7 +31,7 @@ impl Budget {
     #[must_use]
     pub fn new(budget: AlarmBudget, partitions: i32) -> Self {
         Self {
-            budget,
+            accepted: budget,
             partitions: f64::from(partitions.max(1)),
             first_ms: None,
             last_ms: 0,
@@ -46,7 +46,7 @@ impl Budget {
     /// Share of ordinary sessions that may alarm now.
     #[must_use]
     pub fn alpha(&self) -> f64 {
-        match self.budget {
+        match self.accepted {
             AlarmBudget::PerSession(alpha) => alpha,
             AlarmBudget::PerDay(_) => self.wanted_alpha().unwrap_or(FIRST_ALPHA).clamp(ALPHA_MIN, ALPHA_MAX),
         }
@@ -74,7 +74,7 @@ impl Budget {
     }
 
     fn wanted_alpha(&self) -> Option<f64> {
-        let AlarmBudget::PerDay(alarms) = self.budget else { return None };
+        let AlarmBudget::PerDay(alarms) = self.accepted else { return None };
         let seen = self.first_ms.map_or(0.0, |first| (self.last_ms - first) as f64);
         (seen >= DAY_MS).then(|| alarms / self.partitions / (self.sessions / self.elapsed_ms * DAY_MS))
     }

@@ -5,6 +5,7 @@ use super::explain::{self, Explanation};
 use super::judge::Threshold;
 use super::sessions::{Session, SessionSlot};
 use super::{Engine, Output, identifier, severity, surprise};
+use crate::baseline::agent::Stratum;
 use crate::baseline::golden::Drift;
 use crate::baseline::sequence::{History, ORDER_0};
 use crate::baseline::{AgentIndex, Metric};
@@ -73,7 +74,7 @@ impl Engine {
     /// One more event of an alarmed session: its open findings go on.
     pub(super) fn repeat(&mut self, event: &Event<'_>, slot: SessionSlot, p: f64, alpha: f64) -> Vec<Output> {
         let now = self.stream_ms;
-        let is_expected = self.is_expected(&self.sessions.get(slot).detected);
+        let is_expected = is_expected(&self.sessions.get(slot).detected);
         let worst = severity::severity(p, alpha);
         let session = self.sessions.get_mut(slot);
         session
@@ -112,7 +113,7 @@ impl Engine {
         let Session { context, detected, agent, id, .. } = session;
         let agent_id = self.agents.get(*agent).id.to_string();
         let Explanation { kind, title, reasons, normal_if, brand_new, new_destination, event_id } = explanation;
-        let is_expected = self.is_expected(detected);
+        let is_expected = is_expected(detected);
         let worst = severity::severity(p, threshold.alpha);
         let severity = if is_expected && !brand_new { severity::soften(worst) } else { worst };
         let session_id = id.as_deref().map(str::to_owned);
@@ -200,11 +201,6 @@ impl Engine {
         }
     }
 
-    /// Behaviour of a release that was declared by its version.
-    fn is_expected(&self, session: &OpenSession) -> bool {
-        session.stratum == crate::baseline::agent::Stratum::NewVersion
-    }
-
     fn change(&self, agent: AgentSlot, index: AgentIndex, class: &str) -> Change {
         let change = self.version_changes.get(&agent);
         let to = self.detector.model.agent(index).version.as_deref().map(str::to_owned);
@@ -261,4 +257,9 @@ impl Engine {
             AlarmBudget::PerDay(budget) => format!("budget {budget} per day, {alpha:.5} per session"),
         }
     }
+}
+
+/// Behaviour of a release that was declared by its version.
+fn is_expected(session: &OpenSession) -> bool {
+    session.stratum == Stratum::NewVersion
 }

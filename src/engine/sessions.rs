@@ -80,6 +80,9 @@ pub struct Sessions {
 
 impl Sessions {
     /// Opens a session; the number says when it began.
+    ///
+    /// # Panics
+    /// With 2^32 sessions open.
     pub fn open(&mut self, mut session: Session, rules: &SessionRules) -> SessionSlot {
         self.begun += 1;
         session.begun = self.begun;

@@ -7,22 +7,20 @@ use super::{Draft, Told, quoted};
 use crate::baseline::ToolId;
 use crate::baseline::sequence::{self, Nodes, order_1, status_context};
 use crate::finding::Evidence;
-use crate::stats::count_node::CountNode;
+use crate::stats::count_node::{CountNode, Symbol};
 
 /// Which level a node is from.
 pub(super) const LEVELS: [&str; 3] = ["agent", "group", "population"];
 
 /// The node with most of the mass in a back-off chain: the agent's, if it outweighs what is above it, else the group's, else the population's.
-pub(super) fn telling_node<'n, K: crate::stats::count_node::Symbol>(
-    chain: [Option<&'n CountNode<K>>; 3],
-) -> Option<(&'static str, &'n CountNode<K>)> {
+pub(super) fn telling_node<K: Symbol>(chain: [Option<&CountNode<K>>; 3]) -> Option<(&'static str, &CountNode<K>)> {
     let heavy = (0..2).find(|&level| chain[level].is_some_and(|node| node.own_share() > 0.5));
     let level = heavy.or_else(|| (0..3).rev().find(|&level| chain[level].is_some_and(|node| node.total() > 0)))?;
     chain[level].map(|node| (LEVELS[level], node))
 }
 
 /// The agent's, group's and population's nodes of a context.
-pub(super) fn chain<'m, K: crate::stats::count_node::Symbol>(
+pub(super) fn chain<'m, K: Symbol>(
     told: &Told<'m>,
     context: u64,
     nodes: impl Fn(&'m sequence::Counts) -> &'m Nodes<K>,

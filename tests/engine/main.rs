@@ -1,0 +1,6 @@
+//! One shard from outside: sessions, what renaming and shifting must not change, and bounds under hostile streams.
+
+mod bounds;
+mod invariance;
+mod sessions;
+mod shard;
