@@ -5,7 +5,7 @@ use gaitkeeper::baseline::bounds;
 use crate::shard::{Step, TestShard};
 
 /// Five events a session, each with a tool, a target or both that were never there before.
-fn flood(sessions: usize, new_tools: bool) -> TestShard {
+fn flood(sessions: u32, new_tools: bool) -> TestShard {
     let mut shard = TestShard::new();
     for session in 0..sessions {
         for call in 0..5 {
@@ -13,10 +13,10 @@ fn flood(sessions: usize, new_tools: bool) -> TestShard {
             let step = Step {
                 agent: "hostile".into(),
                 session: format!("s{session}"),
-                ts: number as i64 * 1000,
-                tool: if new_tools { format!("tool-{number}") } else { format!("tool-{}", call) },
+                ts: i64::from(number) * 1000,
+                tool: if new_tools { format!("tool-{number}") } else { format!("tool-{call}") },
                 target: Some(format!("target-{number}")),
-                bytes_out: number as u64 + 1,
+                bytes_out: u64::from(number) + 1,
             };
             shard.feed(&step.event(&number.to_string()));
         }

@@ -12,13 +12,13 @@ prop_compose! {
         let mut session = [0usize; 3];
         choices
             .into_iter()
-            .enumerate()
-            .map(|(at, (agent, tool, target, bytes_out, ends))| {
+            .zip(0i64..)
+            .map(|( (agent, tool, target, bytes_out, ends), at)| {
                 session[agent] += usize::from(ends);
                 Step {
                     agent: format!("agent-{agent}"),
                     session: format!("{agent}-{}", session[agent]),
-                    ts: at as i64 * 7_000,
+                    ts: at * 7_000,
                     tool: format!("tool{tool}"),
                     target: (target > 0).then(|| format!("item{target}")),
                     bytes_out,

@@ -15,10 +15,10 @@ fn stream() -> String {
         let agent = session % 2;
         let mut line = |step: i64, tool: &str, bytes: i64, label: u8| {
             let attack = if misuse { "\"upload\"" } else { "null" };
-            write!(
+            writeln!(
                 lines,
                 "{{\"ts\":{},\"agent_id\":\"agent-{agent}\",\"session_id\":\"s{session}\",\"task_type\":\"office\",\"tool\":\"{tool}\",\
-                 \"bytes_out\":{bytes},\"label\":{label},\"session_label\":{},\"attack\":{attack}}}\n",
+                 \"bytes_out\":{bytes},\"label\":{label},\"session_label\":{},\"attack\":{attack}}}",
                 begin + step * 1000,
                 u8::from(misuse),
             )

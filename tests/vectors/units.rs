@@ -1,5 +1,7 @@
 //! Single functions, one vector each.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts in the vectors are small whole numbers")]
+
 use std::fs;
 
 use gaitkeeper::baseline::attribute::target_class;

@@ -60,30 +60,30 @@ mod tests {
     use crate::baseline::Metric;
 
     #[track_caller]
-    fn check(actual: String, expected: &str) {
+    fn check(actual: &str, expected: &str) {
         assert_eq!(actual, expected);
     }
 
     #[test]
     fn counts_have_thousands_separators() {
-        check(count(7), "7");
-        check(count(8123), "8,123");
-        check(count(1_234_567), "1,234,567");
+        check(&count(7), "7");
+        check(&count(8123), "8,123");
+        check(&count(1_234_567), "1,234,567");
     }
 
     #[test]
     fn shares_keep_the_places_that_matter() {
-        check(percent(0.714), "71 %");
-        check(percent(0.021), "2.1 %");
-        check(percent(0.0004), "0.04 %");
+        check(&percent(0.714), "71 %");
+        check(&percent(0.021), "2.1 %");
+        check(&percent(0.0004), "0.04 %");
     }
 
     #[test]
     fn sizes_and_durations_have_units() {
-        check(value(Metric::BytesOut, 48_200_000.0), "48.2 MB");
-        check(value(Metric::BytesIn, 14_000.0), "14 KB");
-        check(value(Metric::Duration, 1_143.2), "1.1 s");
-        check(value(Metric::Duration, 90_000.0), "1.5 min");
-        check(value(Metric::Gap, 0.25), "250 ms");
+        check(&value(Metric::BytesOut, 48_200_000.0), "48.2 MB");
+        check(&value(Metric::BytesIn, 14_000.0), "14 KB");
+        check(&value(Metric::Duration, 1_143.2), "1.1 s");
+        check(&value(Metric::Duration, 90_000.0), "1.5 min");
+        check(&value(Metric::Gap, 0.25), "250 ms");
     }
 }
