@@ -1,0 +1,209 @@
+//! `cargo bench --bench throughput`: what an event costs, beside what others take for less.
+//!
+//! Makes the stream, checks that every variant sees all of it, then runs rounds (`rounds.rs`) and prints medians with quartiles
+//! and the ratios behind the project's claims. Without arguments it takes some minutes; `-- --quick` runs few rounds on small
+//! fleets, enough to see whether it works. Peers in Python join where `benches/peers/setup.sh` has installed them.
+
+mod clock;
+mod memory;
+mod parse;
+mod peers;
+mod report;
+mod rounds;
+mod score;
+mod world;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use memory::Layout;
+use report::Claim;
+use rounds::{Measured, Slice, Summary, Variant};
+use score::Watched;
+use world::{Shape, Turns, World};
+
+/// How much is run.
+struct Plan {
+    rounds: usize,
+    /// Agents and events of the file.
+    file: (usize, usize),
+    /// Agents, events each to warm up with, name in the table.
+    fleets: [(usize, usize, &'static str); 3],
+    /// Events scored in one round by one variant.
+    slice: usize,
+    young: (usize, usize),
+    mature: (usize, usize),
+}
+
+const FULL: Plan = Plan {
+    rounds: 15,
+    file: (1_000, 65_536),
+    fleets: [
+        (1_000, 300, "score + learn, 1k agents"),
+        (100_000, 60, "score + learn, 100k agents"),
+        (1_000_000, 2, "score + learn, 1M agents"),
+    ],
+    slice: 8_192,
+    young: (100_000, 60),
+    mature: (1_000, 4_000),
+};
+const QUICK: Plan = Plan {
+    rounds: 3,
+    file: (100, 8_192),
+    fleets: [(100, 60, "score + learn, 100 agents"), (1_000, 10, "score + learn, 1k agents"), (10_000, 2, "score + learn, 10k agents")],
+    slice: 2_048,
+    young: (1_000, 60),
+    mature: (100, 1_000),
+};
+/// A fleet may take one part in so many of the memory that is free.
+const MEMORY_SHARE: u64 = 2;
+
+fn main() {
+    if memory::is_child() {
+        return;
+    }
+    let plan = if env::args().any(|argument| argument == "--quick") { QUICK } else { FULL };
+    let mut notes = Vec::new();
+    let bytes_max = memory::available_bytes() / MEMORY_SHARE;
+    let layout = |(agents, events_each): (usize, usize)| Layout { agents, events_each, bytes_max };
+    eprintln!("measuring memory");
+    let young = memory::measure(layout(plan.young));
+    let mature = memory::measure(layout(plan.mature));
+
+    let files = Files::write(plan.file, &mut notes);
+    let mut fleets = Vec::new();
+    for (agents, events_each, name) in plan.fleets {
+        // Little history takes little memory, but never more than that of an agent with 60 events.
+        if young.bytes_an_agent * agents as f64 > bytes_max as f64 && events_each > 2 {
+            notes.push(format!("{name}: skipped, more than half of the free memory"));
+            continue;
+        }
+        eprintln!("warming up {agents} agents");
+        let mut fleet = Watched::new(agents);
+        for _ in 0..(agents * events_each).div_ceil(plan.slice) {
+            fleet.work(plan.slice, Turns::Equal);
+        }
+        fleets.push((name, fleet));
+    }
+
+    let mut variants = files.variants();
+    for (name, fleet) in &mut fleets {
+        let run = || Slice { events: plan.slice, took: fleet.work(plan.slice, Turns::Zipf) };
+        variants.push(Variant { name, about: "events given", run: Box::new(run) });
+    }
+    let python = target().join("peers/venv/bin/python");
+    let (peers, about_peers) = peers::start(&python, &files.fixed_path);
+    variants.extend(peers);
+    notes.extend(about_peers);
+
+    let measured = rounds::run(&mut variants, plan.rounds, |round| eprintln!("round {round} of {}", plan.rounds));
+    let mut claims = ratio_claims(&plan, &variants, &measured);
+    claims.extend(Claim::of_memory("memory an agent, 60 events each", young, 16.0, 6.0));
+    claims.extend(Claim::of_memory("memory a mature agent", mature, 60.0, 24.0));
+    report::print(&variants, &measured, &claims, &notes);
+}
+
+/// The stream in both shapes, on disk and in memory, and the digests it must give.
+struct Files {
+    events: usize,
+    fixed: Vec<u8>,
+    shuffled: Vec<u8>,
+    fixed_path: PathBuf,
+    shuffled_path: PathBuf,
+    parsed: parse::Digest,
+    scored: score::Digest,
+}
+
+impl Files {
+    fn write((agents, events): (usize, usize), notes: &mut Vec<String>) -> Self {
+        let mut world = World::new(agents);
+        let slice = world.slice(events, Turns::Zipf);
+        let (fixed, shuffled) = (slice.json(Shape::Fixed), slice.json(Shape::Shuffled));
+        let folder = target().join("throughput");
+        std::fs::create_dir_all(&folder).expect("the target folder is writable");
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            std::fs::write(&path, bytes).expect("the target folder is writable");
+            path
+        };
+        let mut watched = Watched::new(agents);
+        watched.work(events, Turns::Zipf);
+        let scored = watched.finish();
+        notes.push(format!(
+            "stream: seed {}, {events} events of {agents} agents, {} bytes each, Zipf {}; scores {:016x}, {} findings",
+            world::SEED,
+            fixed.len() / events,
+            world::ZIPF_EXPONENT,
+            scored.scores,
+            scored.findings
+        ));
+        Self {
+            events,
+            parsed: parse::Digest::of_events(&slice.events()),
+            scored,
+            fixed_path: write("fixed.jsonl", &fixed),
+            shuffled_path: write("shuffled.jsonl", &shuffled),
+            fixed,
+            shuffled,
+        }
+    }
+
+    /// Everything that goes over the whole file.
+    fn variants(&self) -> Vec<Variant<'_>> {
+        let parsed = |name, about, block, parser: fn(&[u8]) -> parse::Digest| self.variant(name, about, self.parsed, move || parser(block));
+        let replayed = |name, about, path| self.variant(name, about, self.scored, move || score::replay_file(path));
+        let bytes = (self.fixed.len() - self.events) as u64;
+        vec![
+            self.variant("split", "newlines and UTF-8 only", bytes, || parse::split(&self.fixed)),
+            parsed("serde_json owned", "parse only, texts copied", &self.fixed, parse::serde_json_owned),
+            parsed("serde_json borrowed", "parse only", &self.fixed, parse::serde_json_borrowed),
+            parsed("sonic-rs borrowed", "parse only", &self.fixed, parse::sonic_borrowed),
+            parsed("own decode", "parse and check the whole contract", &self.fixed, parse::own),
+            parsed("own decode, shuffled", "the same, keys in any order", &self.shuffled, parse::own),
+            replayed("replay", "read, decode, score, learn, findings; every agent new", &self.fixed_path),
+            replayed("replay, shuffled", "the same, keys in any order", &self.shuffled_path),
+        ]
+    }
+
+    /// A variant whose digest is checked whenever it runs.
+    fn variant<'a, D: PartialEq + std::fmt::Debug + Copy + 'a>(
+        &'a self,
+        name: &'static str,
+        about: &'static str,
+        expected: D,
+        work: impl Fn() -> D + 'a,
+    ) -> Variant<'a> {
+        let run = move || {
+            let (took, digest) = clock::measure(&work);
+            assert_eq!(digest, expected, "{name} leaves something out");
+            Slice { events: self.events, took }
+        };
+        Variant { name, about, run: Box::new(run) }
+    }
+}
+
+/// The claims that compare two variants; without a peer there is no claim about it.
+fn ratio_claims(plan: &Plan, variants: &[Variant<'_>], measured: &[Measured]) -> Vec<Claim> {
+    let [(.., small), (.., large), _] = plan.fleets;
+    [
+        ("score + learn vs River GaussianScorer x 4", "river GaussianScorer x 4", small, true, 3.0, 8.0),
+        ("score + learn vs River HalfSpaceTrees", "river HalfSpaceTrees", small, true, 80.0, 250.0),
+        ("score + learn vs krcf", "krcf", small, true, 80.0, 250.0),
+        ("replay vs sonic-rs parse only", "sonic-rs borrowed", "replay", true, 0.2, 0.4),
+        ("replay vs DuckDB parse only", "duckdb read_json", "replay", true, 0.2, 0.4),
+        ("replay vs orjson + River end to end", "orjson + river", "replay", true, 3.0, 10.0),
+        ("100 times the agents: ns an event against the small fleet's", large, small, false, 4.0, 2.5),
+    ]
+    .into_iter()
+    .filter_map(|(text, above, below, at_least, floor, stretch)| {
+        let of = |name: &str| variants.iter().position(|variant| variant.name == name).map(|at| &measured[at].cpu_ns);
+        let summary = Summary::of_ratios(of(above)?, of(below)?);
+        Some(Claim { text, summary, at_least, floor, stretch, unit: "" })
+    })
+    .collect()
+}
+
+/// Where cargo builds, which is where the files go.
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo puts it into the target folder")
+}
