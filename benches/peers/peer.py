@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable
 from importlib.metadata import version
 from itertools import cycle, islice
 from typing import Any
@@ -24,7 +24,7 @@ GRACE = 100
 # Agents of the peers whose state is large: trees and forests need 1 MiB an agent, and cost the same for each.
 FEW_AGENTS = 20
 
-Row = tuple[str, tuple[float, float, float, float]]
+Row = tuple[str, tuple[float, ...]]
 # Runs one slice and answers how many events that were.
 Work = Callable[[], int]
 
@@ -53,7 +53,7 @@ def row(event: dict[str, Any], before: dict[str, float]) -> Row:
 
 def river_gauss(path: str) -> tuple[str, Work]:
     """Events in memory; four scorers an agent, each past its grace period."""
-    learn, _ = _gaussians(_lines(path))
+    learn = _gaussians(_lines(path))
     given = rows(_lines(path))
     slices = cycle(given)
 
@@ -70,8 +70,8 @@ def river_trees(path: str) -> tuple[str, Work]:
     from river.anomaly import HalfSpaceTrees
 
     given = _few(rows(_lines(path)))
-    limits = {number: (0.0, 20.0) for number in range(4)}
-    trees = defaultdict(lambda: HalfSpaceTrees(n_trees=10, height=8, window_size=100, limits=limits, seed=1))
+    limits: dict[Hashable, tuple[float, float]] = {number: (0.0, 20.0) for number in range(4)}
+    trees: dict[str, HalfSpaceTrees] = defaultdict(lambda: HalfSpaceTrees(n_trees=10, height=8, window_size=100, limits=limits, seed=1))
     slices = cycle(given)
 
     def work(count: int = 1_000) -> int:
@@ -91,7 +91,7 @@ def krcf(path: str) -> tuple[str, Work]:
 
     given = _few(rows(_lines(path)))
     options: RandomCutForestOptions = {"dimensions": 4, "shingle_size": 1, "num_trees": 30, "sample_size": 256, "random_seed": 1}
-    forests = defaultdict(lambda: RandomCutForest(options))
+    forests: dict[str, RandomCutForest] = defaultdict(lambda: RandomCutForest(options))
     slices = cycle(given)
 
     def work(count: int = 1_000) -> int:
@@ -108,7 +108,7 @@ def orjson_river_gauss(path: str) -> tuple[str, Work]:
     """The file, end to end: read, parse, score and learn."""
     import orjson
 
-    learn, _ = _gaussians(_lines(path))
+    learn = _gaussians(_lines(path))
     events = len(_lines(path))
 
     def work() -> int:
@@ -126,9 +126,8 @@ def duckdb(path: str) -> tuple[str, Work]:
     import duckdb
 
     connection = duckdb.connect(config={"threads": 1})
-    columns = (
-        "{agent_id: 'VARCHAR', session_id: 'VARCHAR', tool: 'VARCHAR', bytes_in: 'BIGINT', bytes_out: 'BIGINT', duration_ms: 'DOUBLE'}"
-    )
+    texts = ", ".join(f"{name}: 'VARCHAR'" for name in ("agent_id", "session_id", "tool"))
+    columns = f"{{{texts}, bytes_in: 'BIGINT', bytes_out: 'BIGINT', duration_ms: 'DOUBLE'}}"
     query = f"""
         SELECT count(*), sum(length(agent_id)), sum(length(session_id)), sum(length(tool)), sum(bytes_in), sum(bytes_out),
                sum(duration_ms)
@@ -136,14 +135,14 @@ def duckdb(path: str) -> tuple[str, Work]:
     """
 
     def work() -> int:
-        (counted, *_) = connection.execute(query).fetchone()
-        return counted
+        row = connection.execute(query).fetchone()
+        return int(row[0]) if row else 0
 
     work()
     return version("duckdb"), work
 
 
-def _gaussians(lines: list[bytes]) -> tuple[Callable[[str, tuple[float, ...]], None], dict[str, Any]]:
+def _gaussians(lines: list[bytes]) -> Callable[[str, tuple[float, ...]], None]:
     """Scores and learns the sizes of one event; every agent's scorers have passed their grace period."""
     from river.anomaly import GaussianScorer
 
@@ -160,7 +159,7 @@ def _gaussians(lines: list[bytes]) -> tuple[Callable[[str, tuple[float, ...]], N
     for agent, history in own.items():
         for sizes in islice(cycle(history), GRACE):
             learn(agent, sizes)
-    return learn, scorers
+    return learn
 
 
 def _few(given: list[Row]) -> list[Row]:
@@ -186,17 +185,12 @@ PEERS: dict[str, Callable[[str], tuple[str, Work]]] = {
 }
 
 
-def orders() -> Iterator[str]:
-    """A line for each slice, until the benchmark ends."""
-    yield from sys.stdin
-
-
 def main() -> None:
     """Gets ready, says so, then works on order."""
     name, path = sys.argv[1:]
     about, work = PEERS[name](path)
     print(about, flush=True)
-    for _ in orders():
+    for _ in sys.stdin:
         cpu_ns, wall_ns = time.process_time_ns(), time.perf_counter_ns()
         events = work()
         took = {"events": events, "cpu_ns": time.process_time_ns() - cpu_ns, "wall_ns": time.perf_counter_ns() - wall_ns}
