@@ -2,9 +2,12 @@
 //!
 //! Makes the stream, checks that every variant sees all of it, then runs rounds (`rounds.rs`) and prints medians with quartiles
 //! and the ratios behind the project's claims. Without arguments it takes some minutes; `-- --quick` runs few rounds on small
-//! fleets, enough to see whether it works. Peers in Python join where `benches/peers/setup.sh` has installed them.
+//! fleets, enough to see whether it works. Peers in Python join where `benches/peers/setup.sh` has installed them. `-- --gate` is
+//! for the continuous checks: it fails when an instruction count or a ratio is beyond its bound (`gate.rs`).
 
 mod clock;
+mod gate;
+mod instructions;
 mod memory;
 mod parse;
 mod peers;
@@ -15,6 +18,7 @@ mod world;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use memory::Layout;
 use report::Claim;
@@ -58,9 +62,12 @@ const QUICK: Plan = Plan {
 /// A fleet may take one part in so many of the memory that is free.
 const MEMORY_SHARE: u64 = 2;
 
-fn main() {
-    if memory::is_child() {
-        return;
+fn main() -> ExitCode {
+    if memory::is_child() || instructions::is_child() {
+        return ExitCode::SUCCESS;
+    }
+    if env::args().any(|argument| argument == "--gate") {
+        return gate();
     }
     let plan = if env::args().any(|argument| argument == "--quick") { QUICK } else { FULL };
     let mut notes = Vec::new();
@@ -101,6 +108,15 @@ fn main() {
     claims.extend(Claim::of_memory("memory an agent, 60 events each", young, 16.0, 6.0));
     claims.extend(Claim::of_memory("memory a mature agent", mature, 60.0, 24.0));
     report::print(&variants, &measured, &claims, &notes);
+    ExitCode::SUCCESS
+}
+
+/// Few rounds over the file alone.
+fn gate() -> ExitCode {
+    let files = Files::write(QUICK.file, &mut Vec::new());
+    let mut variants = files.variants();
+    let measured = rounds::run(&mut variants, QUICK.rounds, |_| ());
+    if gate::holds(&variants, &measured) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The stream in both shapes, on disk and in memory, and the digests it must give.

@@ -116,16 +116,20 @@ impl Watched {
 
     /// Scores and learns the next `count` events; making them is not measured.
     pub fn work(&mut self, count: usize, turns: Turns) -> Took {
+        self.work_inside(count, turns, |work| clock::measure(work).0)
+    }
+
+    /// The same, with the work itself handed to `inside`, which must do it.
+    pub fn work_inside<T>(&mut self, count: usize, turns: Turns, inside: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
         let Self { engine, tables, outputs, world, digest } = self;
         let slice = world.slice(count, turns);
         let events = slice.events();
-        let (took, ()) = clock::measure(|| {
+        inside(&mut || {
             for event in &events {
                 engine.on_event(event, tables, outputs);
                 outputs.drain(..).for_each(|output| digest.add_output(&output));
             }
-        });
-        took
+        })
     }
 
     /// Closes what is open, as the end of a file does.
