@@ -1,6 +1,6 @@
 //! From scores and labels to figures. This is where labels are read, after all scoring is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::workbench::metrics::bootstrap::Drawn;
 use crate::workbench::metrics::{Bootstrap, Delay, DelayMeasures, Measures, Proportion, Ranking};
@@ -15,6 +15,8 @@ const REQUESTED: [f64; 4] = [0.001, 0.005, 0.01, 0.05];
 const AGES: [(usize, Option<usize>); 4] = [(1, Some(3)), (4, Some(10)), (11, Some(40)), (41, None)];
 /// Rate at which false alarms of young agents are counted.
 const YOUNG_RATE: f64 = 0.01;
+/// More kinds of attack than this are told apart by the part of their name before the first colon only.
+const ATTACKS_MAX: usize = 20;
 /// A clock whose gaps agree so closely was made up.
 const SYNTHETIC_GAP_MS: i64 = 2;
 
@@ -160,13 +162,19 @@ fn read_truth(recorded: &Recorded) -> (Test, Vec<(usize, usize)>) {
         test.attacks.push(misuse.then(|| attack.unwrap_or_else(|| "unnamed".to_owned())));
         test.quartiles.push(quartile_of[session.agent]);
     }
+    let names: BTreeSet<&String> = test.attacks.iter().flatten().collect();
+    if names.len() > ATTACKS_MAX {
+        for name in test.attacks.iter_mut().flatten() {
+            name.truncate(name.find(':').unwrap_or(name.len()));
+        }
+    }
     (test, ranges)
 }
 
 fn rank(recorded: &Recorded, test: &Test, run: &Scored, pool: &mut Pool) -> Places {
     let scores: Vec<f64> = test.sessions.iter().map(|&session| run.sessions[session].score).collect();
     let sessions = pool.add(Ranking::new(&scores, &test.misuse));
-    let names: std::collections::BTreeSet<&String> = test.attacks.iter().flatten().collect();
+    let names: BTreeSet<&String> = test.attacks.iter().flatten().collect();
     let of_attack =
         |name: &String| Ranking::of_subset(&scores, &test.misuse, |at| test.attacks[at].as_ref().is_none_or(|attack| attack == name));
     let attacks = names.into_iter().map(|name| (name.clone(), pool.add(of_attack(name)))).collect();
