@@ -72,6 +72,8 @@ pub struct Detect {
     pub identity_cap: f64,
     /// Family shares A, B, C, D, E, V; they sum to 1.
     pub family_shares: [f64; 6],
+    /// Per family, the exponent on what its p claims below 1 %: 1 takes the tail as calibrated, less claims less.
+    pub tail_exponents: [f64; 6],
     /// Committed sessions of an agent after which its new facts wait to be seen again; `None`: only by command.
     pub seal_after_sessions: Option<u32>,
 }
@@ -162,6 +164,8 @@ impl Default for Detect {
             end_factor: 0.2,
             identity_cap: 3.0,
             family_shares: [0.55, 0.10, 0.05, 0.04, 0.10, 0.16],
+            // New benign work reaches far into the tails of all families but the first; measured by `evaluate` on streams of their own.
+            tail_exponents: [1.0, 0.3, 0.6, 0.1, 0.3, 0.6],
             seal_after_sessions: Some(40),
         }
     }

@@ -73,6 +73,7 @@ fn detect(table: Section<'_>) -> Detect {
             "a number above 0 and at most 100",
         ),
         family_shares: family_shares(table.section("family_shares"), default.family_shares),
+        tail_exponents: tail_exponents(table.section("tail_exponents"), default.tail_exponents),
         seal_after_sessions: seal(&table, default.seal_after_sessions),
     };
     table.finish();
@@ -106,11 +107,22 @@ fn sessions(table: Section<'_>) -> SessionRules {
     rules
 }
 
-fn family_shares(table: Section<'_>, default: [f64; 6]) -> [f64; 6] {
-    let mut shares = default;
-    for (share, family) in shares.iter_mut().zip(FAMILIES) {
-        *share = table.number(family, *share, |share| 0.0 < share && share <= 1.0, "a number above 0 and at most 1");
+fn tail_exponents(table: Section<'_>, default: [f64; 6]) -> [f64; 6] {
+    let exponents = per_family(&table, default);
+    table.finish();
+    exponents
+}
+
+fn per_family(table: &Section<'_>, default: [f64; 6]) -> [f64; 6] {
+    let mut values = default;
+    for (value, family) in values.iter_mut().zip(FAMILIES) {
+        *value = table.number(family, *value, |value| 0.0 < value && value <= 1.0, "a number above 0 and at most 1");
     }
+    values
+}
+
+fn family_shares(table: Section<'_>, default: [f64; 6]) -> [f64; 6] {
+    let shares = per_family(&table, default);
     let sum: f64 = shares.iter().sum();
     if (sum - 1.0).abs() > 1e-9 {
         table.contradiction(FAMILIES[0], format!("`detect.family_shares` sum to {sum}, expected 1"));

@@ -98,6 +98,7 @@ fn every_key_is_read() {
         end_factor = 1
         identity_cap = 2.5
         family_shares = { misuse = 0.5, length = 0.1, total = 0.1, identity = 0.1, persistence = 0.1, volume = 0.1 }
+        tail_exponents = { misuse = 0.9, length = 0.8, total = 0.7, identity = 0.6, persistence = 0.5, volume = 0.4 }
         seal_after_sessions = "never"
         "#,
     );
@@ -114,6 +115,7 @@ fn every_key_is_read() {
                 end_factor: 1.0,
                 identity_cap: 2.5,
                 family_shares: [0.5, 0.1, 0.1, 0.1, 0.1, 0.1],
+                tail_exponents: [0.9, 0.8, 0.7, 0.6, 0.5, 0.4],
                 seal_after_sessions: None,
             },
             step_up: StepUp {

@@ -105,6 +105,7 @@ fn detect_table(detect: &Detect) -> Value {
         end_factor,
         identity_cap,
         family_shares,
+        tail_exponents,
         seal_after_sessions,
     } = detect;
     let SessionRules { idle_ms, events_max, length_ms, open_max } = sessions;
@@ -125,6 +126,7 @@ fn detect_table(detect: &Detect) -> Value {
         ("end_factor", (*end_factor).into()),
         ("identity_cap", (*identity_cap).into()),
         ("family_shares", table(FAMILIES.into_iter().zip(family_shares.map(Value::from)))),
+        ("tail_exponents", table(FAMILIES.into_iter().zip(tail_exponents.map(Value::from)))),
         ("seal_after_sessions", seal_after_sessions.map_or_else(|| "never".into(), |sessions| i64::from(sessions).into())),
     ])
 }

@@ -3,7 +3,7 @@
 use super::calibration::Calibration;
 use super::channel::{CHANNELS, Channel};
 use super::event_score::{self, EventReading, Reading};
-use super::family::{FAMILIES, Families};
+use super::family::{self, FAMILIES, Families};
 use super::gate::Learning;
 use super::length;
 use super::sequence::{Asked, SessionCounts};
@@ -132,12 +132,14 @@ impl Detector {
         self.family_ps(session).flatten().map(|(p, share)| p / share).fold(1.0, f64::min)
     }
 
-    /// Each family's calibrated p and its share of the budget; `None` where the family is absent.
+    /// Each family's calibrated p, its tail tempered, and its share of the budget; `None` where the family is absent.
     pub fn family_ps<'s>(&'s self, session: &'s OpenSession) -> impl Iterator<Item = Option<(f64, f64)>> + 's {
         let mut present = [None; FAMILIES];
         for (family, maximum) in session.families.maxima() {
             let share = self.constants.family_shares[family as usize];
-            present[family as usize] = Some((self.calibration.family(family, session.stratum, maximum), share));
+            let calibrated = self.calibration.family(family, session.stratum, maximum);
+            let p = family::tempered(calibrated, share, self.constants.tail_exponents[family as usize]);
+            present[family as usize] = Some((p, share));
         }
         present.into_iter()
     }

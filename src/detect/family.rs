@@ -42,6 +42,20 @@ impl Family {
     }
 }
 
+/// Where tempering starts: what a family claims down to here is taken as it is.
+const TEMPERED_BELOW: f64 = 0.01;
+
+/// A family's p with what `p / share` claims below 1 % raised to `exponent`.
+///
+/// Calibration holds as long as the work does. When new benign work arrives, length, identity, repetition and volume reach tails that no
+/// calibration session has filled, and would outrank calls that look like misuse. The result is never below `p`, so it stays a p-value,
+/// and whether a session is below 1 % does not change.
+#[must_use]
+pub fn tempered(p: f64, share: f64, exponent: f64) -> f64 {
+    let start = TEMPERED_BELOW * share;
+    if p < start && exponent < 1.0 { start * (p / start).powf(exponent) } else { p }
+}
+
 /// Events over which evidence of misuse and volume fades.
 const MEMORY: f64 = 64.0;
 
@@ -131,5 +145,30 @@ impl Families {
     fn raise(&mut self, family: Family, value: f64) {
         let maximum = &mut self.maxima[family as usize];
         *maximum = maximum.max(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tempered;
+
+    #[track_caller]
+    fn check(p: f64, share: f64, exponent: f64, expected: f64) {
+        let actual = tempered(p, share, exponent);
+        assert!((actual - expected).abs() < 1e-15, "{actual} is not {expected}");
+    }
+
+    #[test]
+    fn only_what_lies_below_one_percent_of_the_share_is_tempered() {
+        check(0.001, 0.1, 0.5, 0.001);
+        check(0.000_01, 0.1, 0.5, 0.001 * 0.1);
+        check(0.000_01, 0.1, 1.0, 0.000_01);
+    }
+
+    #[test]
+    fn a_tempered_p_is_never_smaller_and_keeps_its_order() {
+        let tempered: Vec<f64> = (0..200).map(|step| tempered(0.9_f64.powi(step), 0.1, 0.3)).collect();
+        assert!(tempered.windows(2).all(|pair| pair[0] > pair[1]));
+        assert!(tempered.iter().zip(0..).all(|(&p, step)| p >= 0.9_f64.powi(step)));
     }
 }
