@@ -80,15 +80,16 @@ fn main() -> ExitCode {
     let files = Files::write(plan.file, &mut notes);
     let mut fleets = Vec::new();
     for (agents, events_each, name) in plan.fleets {
-        // Little history takes little memory, but never more than that of an agent with 60 events.
-        if young.bytes_an_agent * agents as f64 > bytes_max as f64 && events_each > 2 {
-            notes.push(format!("{name}: skipped, more than half of the free memory"));
-            continue;
-        }
         eprintln!("warming up {agents} agents");
         let mut fleet = Watched::new(agents);
-        for _ in 0..(agents * events_each).div_ceil(plan.slice) {
+        let mut left = (agents * events_each).div_ceil(plan.slice);
+        while left > 0 && memory::resident_bytes() < bytes_max {
             fleet.work(plan.slice, Turns::Equal);
+            left -= 1;
+        }
+        if left > 0 {
+            notes.push(format!("{name}: skipped, it takes more than half of the free memory"));
+            continue;
         }
         fleets.push((name, fleet));
     }

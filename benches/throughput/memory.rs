@@ -62,7 +62,8 @@ fn fill(layout: Layout) -> Resident {
     Resident { bytes_an_agent: grown as f64 / layout.agents as f64, complete: left == 0 }
 }
 
-fn resident_bytes() -> u64 {
+/// Of this process.
+pub fn resident_bytes() -> u64 {
     kibibytes("/proc/self/status", "VmRSS:") * 1_024
 }
 
