@@ -112,7 +112,7 @@ impl Engine {
         let session = self.sessions.get(slot);
         let Session { context, detected, agent, id, .. } = session;
         let agent_id = self.agents.get(*agent).id.to_string();
-        let Explanation { kind, title, reasons, normal_if, brand_new, new_destination, event_id } = explanation;
+        let Explanation { kind, title, reasons, normal_if, brand_new, new_destination, event_id, .. } = explanation;
         let is_expected = is_expected(detected);
         let worst = severity::severity(p, threshold.alpha);
         let severity = if is_expected && !brand_new { severity::soften(worst) } else { worst };

@@ -47,7 +47,8 @@ impl Engine {
         if let Some(explanation) = loudest {
             session.alarm.loudest = Some(Box::new((reading.joint, explanation)));
         }
-        let alarms = p < threshold.alpha && self.may_alarm(slot, threshold);
+        let crossing = self.alarming(slot, p, threshold);
+        let alarms = !crossing.is_empty();
         let decision = if alarms { severity::decide(p, threshold.alpha, observation.writes) } else { Decision::Allow };
         self.sessions.get_mut(slot).alarm.note(decision);
         let score = EventScore {
@@ -61,7 +62,7 @@ impl Engine {
             return (score, Vec::new());
         }
         let mut raised = Vec::new();
-        for (family, family_p) in self.crossing(slot, threshold.alpha) {
+        for (family, family_p) in crossing {
             let first = self.sessions.get_mut(slot).alarm.cross(family);
             let told = Told { detector: &self.detector, session: &self.sessions.get(slot).detected, event, observation, reading };
             let explanation = match (family, &self.sessions.get(slot).alarm.loudest) {
@@ -85,12 +86,12 @@ impl Engine {
     pub(super) fn judge_end(&mut self, reading: &EventReading, slot: SessionSlot) -> Vec<Output> {
         let threshold = self.threshold(&self.sessions.get(slot).detected);
         let p = reading.session_p;
-        if p >= threshold.alpha || !self.may_alarm(slot, threshold) {
+        let crossing = self.alarming(slot, p, threshold);
+        if crossing.is_empty() {
             return Vec::new();
         }
         let decision = severity::decide(p, threshold.alpha, false);
         self.sessions.get_mut(slot).alarm.note(decision);
-        let crossing: Vec<_> = self.crossing(slot, threshold.alpha).collect();
         let mut raised = Vec::new();
         for (family, family_p) in crossing {
             if self.sessions.get_mut(slot).alarm.cross(family) {
@@ -127,21 +128,32 @@ impl Engine {
         Threshold { alpha, evidence, may_alarm }
     }
 
-    /// With too little evidence only what is new to the whole fleet may alarm.
+    /// The families that alarm, if the session may alarm at all.
+    fn alarming(&mut self, slot: SessionSlot, p: f64, threshold: Threshold) -> Vec<(Family, f64)> {
+        if p >= threshold.alpha || !self.may_alarm(slot, threshold) {
+            return Vec::new();
+        }
+        self.crossing(slot, threshold).collect()
+    }
+
+    /// With too little evidence only what is new to the whole fleet may alarm, once the fleet itself is known.
     fn may_alarm(&mut self, slot: SessionSlot, threshold: Threshold) -> bool {
-        let brand_new = self.sessions.get(slot).alarm.loudest.as_ref().is_some_and(|loudest| loudest.1.brand_new);
-        let enough = threshold.evidence != EvidenceWord::Insufficient || brand_new;
+        let new_to_fleet = self.sessions.get(slot).alarm.loudest.as_ref().is_some_and(|loudest| loudest.1.new_to_fleet);
+        let is_fleet_known = self.counters.sessions as f64 * threshold.alpha >= 1.0;
+        let enough = threshold.evidence != EvidenceWord::Insufficient || (new_to_fleet && is_fleet_known);
         if threshold.may_alarm && !enough {
             self.counters.insufficient += 1;
         }
         threshold.may_alarm && enough
     }
 
-    /// The families whose share of the budget is spent, with their p-values.
-    fn crossing(&self, slot: SessionSlot, alpha: f64) -> impl Iterator<Item = (Family, f64)> + use<> {
+    /// The families whose share of the budget is spent, with their p-values; with too little evidence only that of misuse counts.
+    fn crossing(&self, slot: SessionSlot, threshold: Threshold) -> impl Iterator<Item = (Family, f64)> + use<> {
+        let Threshold { alpha, evidence, .. } = threshold;
         let mut crossing = [None; FAMILIES];
         for (family, present) in Family::ALL.into_iter().zip(self.detector.family_ps(&self.sessions.get(slot).detected)) {
-            crossing[family as usize] = present.filter(|(p, share)| p / share < alpha).map(|(p, _)| (family, p));
+            let counts = evidence != EvidenceWord::Insufficient || family == Family::Misuse;
+            crossing[family as usize] = present.filter(|(p, share)| counts && p / share < alpha).map(|(p, _)| (family, p));
         }
         crossing.into_iter().flatten()
     }

@@ -34,6 +34,8 @@ pub struct Explanation {
     pub normal_if: Option<String>,
     /// The tool, target or destination was never seen in the whole fleet.
     pub brand_new: bool,
+    /// What is loudest is a tool or destination that was never seen in the whole fleet.
+    pub new_to_fleet: bool,
     /// The destination is what is new.
     pub new_destination: bool,
     /// The event.
@@ -79,6 +81,11 @@ pub fn of_event(told: &Told<'_>) -> Explanation {
         loudest.into_iter().map(|(channel, reading)| (channel, reading, draft(told, channel))).collect();
     let first = &drafts[0];
     let kind = kind_of(first.0);
+    let new_to_fleet = match first.0 {
+        Channel::Sequence => !told.detector.model.tools.is_known(told.observation.tool),
+        Channel::Destination => attribute::is_unseen(told, crate::baseline::Attribute::Destination),
+        _ => false,
+    };
     let (title, normal_if) = (first.2.title.clone(), first.2.normal_if.clone());
     let reasons = drafts
         .into_iter()
@@ -93,6 +100,7 @@ pub fn of_event(told: &Told<'_>) -> Explanation {
         reasons,
         normal_if: Some(normal_if),
         brand_new: is_brand_new(told),
+        new_to_fleet,
         new_destination: attribute::is_unseen(told, crate::baseline::Attribute::Destination),
         event_id: told.event.event_id.clone().into_owned(),
     }

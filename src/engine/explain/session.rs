@@ -49,6 +49,7 @@ pub fn of_family(told: &Told<'_>, family: Family, family_p: f64) -> Explanation 
         }],
         normal_if: Some(normal_if),
         brand_new: is_brand_new(told),
+        new_to_fleet: false,
         new_destination: false,
         event_id: told.event.event_id.clone().into_owned(),
     }
@@ -95,6 +96,7 @@ pub fn of_end(
         }],
         normal_if: Some("the session had gone on as usual".into()),
         brand_new: false,
+        new_to_fleet: false,
         new_destination: false,
         event_id: event_id.to_owned(),
     }
