@@ -24,6 +24,12 @@ pub struct Args {
     /// Tools in all
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     tools: u32,
+    /// A tool knows 3 to this many targets
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(3..=1_000_000_000))]
+    targets_max: u64,
+    /// Largest probability, by tool, that a call takes a target never used before
+    #[arg(long, default_value_t = 0.1, value_parser = probability)]
+    fresh_target_max: f64,
     /// Sessions of each agent
     #[arg(long, default_value_t = 210)]
     sessions: u32,
@@ -84,6 +90,8 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
             task_types: args.task_types as usize,
             agents: args.agents as usize,
             tools: args.tools as usize,
+            targets_max: args.targets_max,
+            fresh_target_max: args.fresh_target_max,
             sparse: args.sparse,
         },
         sessions: args.sessions as usize,

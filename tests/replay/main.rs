@@ -1,3 +1,4 @@
 //! `gaitkeeper replay` as its users call it.
 
 mod command;
+mod fixtures;

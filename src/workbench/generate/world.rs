@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 use super::{draw, names};
 
 /// How large a fleet, and what its events tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shape {
     /// Kinds of work, at least 1.
     pub task_types: usize,
@@ -15,13 +15,17 @@ pub struct Shape {
     pub agents: usize,
     /// Tools in all, at least 2.
     pub tools: usize,
+    /// A tool knows 3 to this many targets, at least 3.
+    pub targets_max: u64,
+    /// A call takes a target never used before with a probability of a hundredth of this to this, 0 to 1.
+    pub fresh_target_max: f64,
     /// Whether events leave out bytes received, credential, source address and principal.
     pub sparse: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { task_types: 6, agents: 60, tools: 40, sparse: false }
+        Self { task_types: 6, agents: 60, tools: 40, targets_max: 300, fresh_target_max: 0.1, sparse: false }
     }
 }
 
@@ -126,15 +130,21 @@ const DESTINATIONS: usize = 4;
 impl World {
     /// Draws a fleet. Counts below their least are raised to it.
     pub fn new<R: Rng>(shape: Shape, rng: &mut R) -> Self {
-        let shape =
-            Shape { task_types: shape.task_types.max(1), agents: shape.agents.max(1), tools: shape.tools.max(2), sparse: shape.sparse };
+        let shape = Shape {
+            task_types: shape.task_types.max(1),
+            agents: shape.agents.max(1),
+            tools: shape.tools.max(2),
+            targets_max: shape.targets_max.max(3),
+            fresh_target_max: shape.fresh_target_max.clamp(0.0, 1.0),
+            sparse: shape.sparse,
+        };
         let tools: Vec<Tool> = (0..shape.tools)
             .map(|index| {
                 let (name, server) = names::tool(index);
                 Tool { name: name.into(), server: server.into() }
             })
             .collect();
-        let task_types: Vec<TaskType> = (0..shape.task_types).map(|index| task_type(index, shape.tools, rng)).collect();
+        let task_types: Vec<TaskType> = (0..shape.task_types).map(|index| task_type(index, &shape, rng)).collect();
         let agents = (0..shape.agents).map(|index| agent(index, &task_types, rng)).collect();
         Self { tools, task_types, agents, shape }
     }
@@ -146,10 +156,10 @@ impl World {
     }
 }
 
-fn task_type<R: Rng>(index: usize, tools: usize, rng: &mut R) -> TaskType {
+fn task_type<R: Rng>(index: usize, shape: &Shape, rng: &mut R) -> TaskType {
     let name = names::task_type(index);
-    let count = rng.random_range(8..=14).min(tools);
-    let mut chosen = draw::subset(rng, tools, count);
+    let count = rng.random_range(8..=14).min(shape.tools);
+    let mut chosen = draw::subset(rng, shape.tools, count);
     if index == 0 && !chosen.contains(&REFUND_TOOL) {
         chosen[0] = REFUND_TOOL;
     }
@@ -168,8 +178,8 @@ fn task_type<R: Rng>(index: usize, tools: usize, rng: &mut R) -> TaskType {
                 bytes_out: LogNormal { mean: rng.random_range(4.0..9.0), sd: rng.random_range(0.4..1.1) },
                 bytes_in: LogNormal { mean: rng.random_range(4.0..9.0), sd: rng.random_range(0.4..1.1) },
                 duration: LogNormal { mean: rng.random_range(3.0..8.0), sd: rng.random_range(0.25..0.7) },
-                targets: draw::whole(draw::log_uniform(rng, 3.0, 301.0)),
-                fresh_target: rng.random_range(0.001..0.1),
+                targets: draw::whole(draw::log_uniform(rng, 3.0, (shape.targets_max + 1) as f64)),
+                fresh_target: shape.fresh_target_max * rng.random_range(0.01..1.0),
                 next,
                 end: rng.random_range(0.05..0.25),
             }

@@ -1,0 +1,106 @@
+//! Every kind of finding on a small stream: the misuse is found as that kind, its near miss stays quiet.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gaitkeeper::config::EngineConfig;
+use gaitkeeper::engine::{EventScore, SessionEnd, Shard};
+use gaitkeeper::event::Event;
+use gaitkeeper::finding::{Finding, StepUpRequest};
+use gaitkeeper::workbench::expectation::{Expectations, Seen};
+use gaitkeeper::workbench::recording::Recording;
+use gaitkeeper::workbench::replay::{Plan, Sink, replay};
+
+#[derive(Default)]
+struct Findings(Seen);
+
+impl Sink for Findings {
+    fn score(&mut self, _: &Event<'_>, _: &EventScore) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn session_end(&mut self, _: &SessionEnd) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.0.note(finding);
+        Ok(())
+    }
+
+    fn step_up(&mut self, _: &StepUpRequest) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Replays the ordinary stream and `<name>.jsonl` behind it against `<name>.expect.toml`.
+#[track_caller]
+fn check(name: &str) {
+    let text = fs::read_to_string(folder().join(format!("{name}.expect.toml"))).expect("expectations");
+    let expectations = Expectations::read(&text).expect("valid expectations");
+    let files = [folder().join("ordinary.jsonl.zst"), folder().join(format!("{name}.jsonl"))];
+    let mut recording = Recording::open(&files).expect("streams");
+    let plan = Plan { shard: Shard { partition: 0, partitions: 1 }, learn_until: None, seal_at: None };
+    let mut findings = Findings::default();
+    let summary = replay(&mut recording, &EngineConfig::default(), plan, &mut findings).expect("readable");
+    assert!(summary.rejected.is_empty(), "{:?}", summary.rejected);
+    let failures: Vec<String> = expectations
+        .judge(&findings.0)
+        .into_iter()
+        .filter_map(|verdict| verdict.failure.map(|failure| format!("{}: {failure}", verdict.name)))
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn unusual_order_is_a_sequence_finding() {
+    check("sequence");
+}
+
+#[test]
+fn a_bulk_transfer_is_a_volume_finding() {
+    check("volume");
+}
+
+#[test]
+fn calls_that_take_far_too_long_are_a_duration_finding() {
+    check("duration");
+}
+
+#[test]
+fn a_loop_is_a_cadence_finding() {
+    check("cadence");
+}
+
+#[test]
+fn a_destination_nobody_used_is_a_novelty_finding() {
+    check("novelty");
+}
+
+#[test]
+fn one_refusal_after_the_other_is_an_outcome_finding() {
+    check("outcome");
+}
+
+#[test]
+fn a_session_far_too_long_is_a_session_finding() {
+    check("session");
+}
+
+#[test]
+fn every_fixture_has_its_expectations_and_its_test() {
+    let names = |suffix: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(folder()).expect("fixtures");
+        let names = entries.map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"));
+        names.filter_map(|name| name.strip_suffix(suffix).map(str::to_owned)).collect()
+    };
+    let tested = ["cadence", "duration", "novelty", "outcome", "sequence", "session", "volume"].map(str::to_owned);
+    assert_eq!(names(".jsonl"), BTreeSet::from(tested.clone()));
+    assert_eq!(names(".expect.toml"), BTreeSet::from(tested));
+}
