@@ -94,13 +94,24 @@ fn a_session_far_too_long_is_a_session_finding() {
 }
 
 #[test]
+fn sizes_that_walk_away_are_a_drift_finding() {
+    check("drift_unexplained");
+}
+
+#[test]
+fn sizes_that_walk_away_after_a_release_are_put_down_to_it() {
+    check("drift_attributed");
+}
+
+#[test]
 fn every_fixture_has_its_expectations_and_its_test() {
     let names = |suffix: &str| -> BTreeSet<String> {
         let entries = fs::read_dir(folder()).expect("fixtures");
         let names = entries.map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"));
         names.filter_map(|name| name.strip_suffix(suffix).map(str::to_owned)).collect()
     };
-    let tested = ["cadence", "duration", "novelty", "outcome", "sequence", "session", "volume"].map(str::to_owned);
+    let tested = ["cadence", "drift_attributed", "drift_unexplained", "duration", "novelty", "outcome", "sequence", "session", "volume"]
+        .map(str::to_owned);
     assert_eq!(names(".jsonl"), BTreeSet::from(tested.clone()));
     assert_eq!(names(".expect.toml"), BTreeSet::from(tested));
 }
