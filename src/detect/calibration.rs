@@ -4,7 +4,7 @@ use super::channel::{CHANNELS, Channel};
 use super::family::{FAMILIES, Family};
 use super::session::{Step, StoredScores};
 use crate::baseline::agent::Stratum;
-use crate::stats::calibrator::{self, Bin, Calibrator};
+use crate::stats::calibrator::{self, Calibrator};
 
 /// Strata of channels and joint scores: new, young, all others.
 const CHANNEL_STRATA: usize = 3;
@@ -29,15 +29,15 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Calibrated p of a channel's raw score, and its bin.
+    /// Calibrated p of a channel's raw score.
     #[must_use]
-    pub fn channel(&self, channel: Channel, stratum: Stratum, raw: f64) -> (f64, Bin) {
+    pub fn channel(&self, channel: Channel, stratum: Stratum, raw: f64) -> f64 {
         ranked(&self.channels[channel as usize], channel_stratum(stratum), raw)
     }
 
-    /// Calibrated p of an event's joint score, and its bin.
+    /// Calibrated p of an event's joint score.
     #[must_use]
-    pub fn joint(&self, stratum: Stratum, joint: f64) -> (f64, Bin) {
+    pub fn joint(&self, stratum: Stratum, joint: f64) -> f64 {
         ranked(&self.joint, channel_stratum(stratum), joint)
     }
 
@@ -84,7 +84,7 @@ fn channel_stratum(stratum: Stratum) -> usize {
     }
 }
 
-fn ranked(strata: &[Calibrator; CHANNEL_STRATA], stratum: usize, score: f64) -> (f64, Bin) {
+fn ranked(strata: &[Calibrator; CHANNEL_STRATA], stratum: usize, score: f64) -> f64 {
     let base = (stratum < CHANNEL_BASE).then(|| &strata[CHANNEL_BASE]);
-    (strata[stratum].p_value(score, base), strata[stratum].bin(score))
+    strata[stratum].p_value(score, base)
 }

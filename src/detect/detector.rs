@@ -96,7 +96,7 @@ impl Detector {
         self.set_length_and_total(session, bytes_out);
 
         session.steps.push(Step {
-            scores: self.stored(session, &reading),
+            scores: StoredScores::of(&reading),
             loud: loud(&channels),
             tool_is_new: !self.has_used(session.agent, observation.tool),
         });
@@ -122,7 +122,7 @@ impl Detector {
         }
         reading.session_p = self.session_p(session);
         session.p_value = reading.session_p;
-        let stored = self.stored(session, &reading);
+        let stored = StoredScores::of(&reading);
         (reading, stored)
     }
 
@@ -245,7 +245,7 @@ impl Detector {
 
     fn fuse(&self, session: &OpenSession, channels: &[Option<Reading>; CHANNELS], writes: bool) -> EventReading {
         let joint = event_score::joint(channels, writes);
-        let (joint_p, _) = self.calibration.joint(session.stratum, joint);
+        let joint_p = self.calibration.joint(session.stratum, joint);
         let mean = event_score::mean(channels);
         let weight = self.constants.joint_weight;
         let evidence = weight * crate::stats::evidence::e_value(joint_p) + (1.0 - weight) * mean;
@@ -253,15 +253,7 @@ impl Detector {
     }
 
     fn reading(&self, channel: Channel, session: &OpenSession, raw: f64) -> Reading {
-        Reading::new(raw, self.calibration.channel(channel, session.stratum, raw).0)
-    }
-
-    fn stored(&self, session: &OpenSession, reading: &EventReading) -> StoredScores {
-        let mut stored = StoredScores::new(self.calibration.joint(session.stratum, reading.joint).1);
-        for (channel, Reading { raw, .. }) in event_score::present(&reading.channels) {
-            stored.set(channel, self.calibration.channel(channel, session.stratum, *raw).1);
-        }
-        stored
+        Reading::new(raw, self.calibration.channel(channel, session.stratum, raw))
     }
 
     fn has_used(&self, agent: AgentIndex, tool: ToolId) -> bool {

@@ -2,12 +2,13 @@
 
 use super::cadence::Gaps;
 use super::channel::{CHANNELS, Channel};
+use super::event_score::{self, EventReading, Reading};
 use super::family::Families;
 use crate::baseline::agent::Stratum;
 use crate::baseline::pins::{Fact, Owner};
 use crate::baseline::sequence::{EXPERTS, History};
 use crate::baseline::{AgentIndex, GroupIndex, Observation, ToolId};
-use crate::stats::calibrator::Bin;
+use crate::stats::calibrator::{self, Bin};
 
 /// Scores of one event as calibrators remember them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,16 +20,15 @@ pub struct StoredScores {
 }
 
 impl StoredScores {
-    /// No channel yet; the joint score's bin.
+    /// The bins of an event's scores; the same in every stratum.
     #[must_use]
-    pub fn new(joint: Bin) -> Self {
-        Self { bins: [0; CHANNELS], present: 0, joint }
-    }
-
-    /// Remembers a channel's bin.
-    pub fn set(&mut self, channel: Channel, bin: Bin) {
-        self.bins[channel as usize] = bin;
-        self.present |= 1 << channel as u16;
+    pub fn of(reading: &EventReading) -> Self {
+        let mut stored = Self { bins: [0; CHANNELS], present: 0, joint: calibrator::CHANNEL.bin(reading.joint) };
+        for (channel, Reading { raw, .. }) in event_score::present(&reading.channels) {
+            stored.bins[channel as usize] = calibrator::CHANNEL.bin(*raw);
+            stored.present |= 1 << channel as u16;
+        }
+        stored
     }
 
     /// The channels that were there.

@@ -11,6 +11,21 @@ pub struct Shape {
     pub prior: f64,
 }
 
+impl Shape {
+    /// The bin of `score`; a score on an edge (a raw of exactly 0) belongs to the bin above it, whatever the rounding.
+    #[must_use]
+    pub fn bin(&self, score: f64) -> Bin {
+        let position = ((score - LOWEST) / self.width + 1e-9).floor();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to the bins, of which there are at most 1,000"
+        )]
+        let bin = position.clamp(0.0, (self.bins - 1) as f64) as Bin;
+        bin
+    }
+}
+
 /// Lower edge of the first bin.
 pub const LOWEST: f64 = -4.0;
 
@@ -64,7 +79,7 @@ impl Calibrator {
         self.mass
     }
 
-    /// The bin of `score`; a score on an edge (a raw of exactly 0) belongs to the bin above it, whatever the rounding.
+    /// The bin of `score`: see [`Shape::bin`].
     #[must_use]
     pub fn bin(&self, score: f64) -> Bin {
         let position = ((score - LOWEST) / self.shape.width + 1e-9).floor();
@@ -120,12 +135,6 @@ impl Calibrator {
     #[must_use]
     pub fn parts(&self) -> (&[f64], f64, bool, &Sums) {
         (&self.masses, self.mass, self.halved, &self.sums)
-    }
-
-    /// A calibrator as it was written; `None` if the lengths do not fit `shape`.
-    #[must_use]
-    pub fn from_parts(shape: Shape, masses: Vec<f64>, mass: f64, halved: bool, sums: Sums) -> Option<Self> {
-        (masses.len() == shape.bins && sums.above.len() == shape.bins).then_some(Self { shape, masses, mass, halved, sums })
     }
 
     fn fit_tail(&self) -> Option<(usize, f64)> {
