@@ -71,11 +71,6 @@ impl Candidates {
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
-
-    /// Forgets a fact that an analyst has judged.
-    pub fn forget(&mut self, novelty: Novelty) {
-        self.waiting.remove(&novelty);
-    }
 }
 
 #[cfg(test)]

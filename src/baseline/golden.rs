@@ -28,7 +28,7 @@ struct FrozenCell {
 
 /// One metric against its reference.
 #[derive(Debug, Clone, PartialEq)]
-struct Watch {
+pub struct Watch {
     metric: Metric,
     cells: Vec<FrozenCell>,
     mean: f64,
@@ -42,12 +42,8 @@ pub enum Golden {
     /// The values of the sessions so far, a list a session; they become the reference.
     Gathering(Vec<Vec<(u64, f64)>>),
     /// The reference stands.
-    Watching(Vec<Watched>),
+    Watching(Vec<Watch>),
 }
-
-/// A metric's watch; a name of its own keeps the fields private.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Watched(Watch);
 
 impl Default for Golden {
     fn default() -> Self {
@@ -71,7 +67,7 @@ impl Golden {
         let room = PENDING_MAX.saturating_sub(sessions.iter().map(Vec::len).sum());
         sessions.push(session.flat_map(values).take(room).collect());
         if sessions.len() >= REFERENCE_SESSIONS {
-            let watches = WATCHED.into_iter().filter_map(|metric| Watch::freeze(metric, sessions, cells).map(Watched)).collect();
+            let watches = WATCHED.into_iter().filter_map(|metric| Watch::freeze(metric, sessions, cells)).collect();
             *self = Self::Watching(watches);
         }
     }
@@ -79,7 +75,7 @@ impl Golden {
     /// What a closed session says about drift. The statistic of what was found starts anew.
     pub fn watch(&mut self, session: &[Observation]) -> Vec<Drift> {
         let Self::Watching(watches) = self else { return Vec::new() };
-        watches.iter_mut().filter_map(|watch| watch.0.update(session.iter().flat_map(values))).collect()
+        watches.iter_mut().filter_map(|watch| watch.update(session.iter().flat_map(values))).collect()
     }
 
     /// Accepts what the agent does now: the reference is gathered anew.

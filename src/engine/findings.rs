@@ -1,7 +1,7 @@
 //! Findings of behaviour: opened when a family crosses, repeated while it goes on, and drift that only the long view shows.
 
 use super::agents::AgentSlot;
-use super::explain::{self, Explanation};
+use super::explain::Explanation;
 use super::judge::Threshold;
 use super::sessions::{Session, SessionSlot};
 use super::{Engine, Output, identifier, severity, surprise};
@@ -11,7 +11,6 @@ use crate::baseline::sequence::{History, ORDER_0};
 use crate::baseline::{AgentIndex, Metric};
 use crate::config::AlarmBudget;
 use crate::detect::OpenSession;
-use crate::detect::event_score::EventReading;
 use crate::detect::family::Family;
 use crate::event::Event;
 use crate::finding::{
@@ -23,51 +22,36 @@ const POLICY: &str = "behaviour";
 /// How long after a change of version a drift is put down to it, ms.
 const CHANGE_EXPLAINS_MS: i64 = 24 * 3_600_000;
 
+/// A family below the threshold, and what follows from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crossing {
+    /// Which family.
+    pub family: Family,
+    /// p of the session so far.
+    pub p: f64,
+    /// What the session was held against.
+    pub threshold: Threshold,
+    /// What should happen.
+    pub decision: Decision,
+}
+
 impl Engine {
-    /// Opens a finding for `family`, or joins the one of its kind that is open.
-    #[expect(clippy::too_many_arguments, reason = "each is one part of the finding")]
+    /// Opens a finding for what crossed, unless one of its kind is open. `event_id` is the event that crossed, where one did.
     pub(super) fn raise(
         &mut self,
-        event: &Event<'_>,
         slot: SessionSlot,
         explanation: Explanation,
-        family: Family,
-        p: f64,
-        threshold: Threshold,
-        decision: Decision,
+        crossing: Crossing,
+        event_id: Option<&str>,
     ) -> Option<Output> {
         if self.sessions.get_mut(slot).alarm.finding_mut(explanation.kind).is_some() {
             return None;
         }
-        let mut finding = self.behaviour(slot, explanation, family, p, threshold, decision);
-        if finding.events.last().is_none_or(|last| *last != *event.event_id) {
-            finding.events.push(event.event_id.clone().into_owned());
+        let mut finding = self.behaviour(slot, explanation, crossing);
+        if let Some(event_id) = event_id.filter(|event_id| finding.events.last().is_none_or(|last| last != event_id)) {
+            finding.events.push(event_id.to_owned());
             finding.count += 1;
         }
-        Some(Output::Finding(Box::new(self.sessions.get_mut(slot).alarm.raise(finding))))
-    }
-
-    /// The same at a session's end, where there is no event any more.
-    #[expect(clippy::too_many_arguments, reason = "each is one part of the finding")]
-    pub(super) fn raise_at_end(
-        &mut self,
-        reading: &EventReading,
-        slot: SessionSlot,
-        family: Family,
-        family_p: f64,
-        p: f64,
-        threshold: Threshold,
-        decision: Decision,
-    ) -> Option<Output> {
-        let session = self.sessions.get(slot);
-        let explanation = match &session.alarm.loudest {
-            Some(loudest) => loudest.1.clone(),
-            None => explain::of_end(&self.detector, &session.detected, reading, family, family_p, &session.context.event_id),
-        };
-        if self.sessions.get_mut(slot).alarm.finding_mut(explanation.kind).is_some() {
-            return None;
-        }
-        let finding = self.behaviour(slot, explanation, family, p, threshold, decision);
         Some(Output::Finding(Box::new(self.sessions.get_mut(slot).alarm.raise(finding))))
     }
 
@@ -100,15 +84,8 @@ impl Engine {
         drifts.into_iter().map(|drift| Output::Finding(Box::new(self.drift(session.agent, agent, drift)))).collect()
     }
 
-    fn behaviour(
-        &self,
-        slot: SessionSlot,
-        explanation: Explanation,
-        family: Family,
-        p: f64,
-        threshold: Threshold,
-        decision: Decision,
-    ) -> Finding {
+    fn behaviour(&self, slot: SessionSlot, explanation: Explanation, crossing: Crossing) -> Finding {
+        let Crossing { family, p, threshold, decision } = crossing;
         let session = self.sessions.get(slot);
         let Session { context, detected, agent, id, .. } = session;
         let agent_id = self.agents.get(*agent).id.to_string();

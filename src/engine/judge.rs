@@ -1,6 +1,7 @@
 //! From scores to alarms: who has enough evidence, which family crossed the threshold, what should happen (DETECTION.md, section 2.4).
 
 use super::explain::{self, Explanation, Told};
+use super::findings::Crossing;
 use super::severity;
 use super::step_up::Asked;
 use super::{Engine, EventScore, Output, ScoreState, SessionSlot, surprise};
@@ -72,7 +73,8 @@ impl Engine {
                 _ => Some(explain::of_family(&told, family, family_p)),
             };
             if let Some(explanation) = explanation {
-                raised.extend(self.raise(event, slot, explanation, family, p, threshold, decision));
+                let crossing = Crossing { family, p, threshold, decision };
+                raised.extend(self.raise(slot, explanation, crossing, Some(&event.event_id)));
             }
         }
         raised.extend(self.repeat(event, slot, p, threshold.alpha));
@@ -94,9 +96,15 @@ impl Engine {
         self.sessions.get_mut(slot).alarm.note(decision);
         let mut raised = Vec::new();
         for (family, family_p) in crossing {
-            if self.sessions.get_mut(slot).alarm.cross(family) {
-                raised.extend(self.raise_at_end(reading, slot, family, family_p, p, threshold, decision));
+            if !self.sessions.get_mut(slot).alarm.cross(family) {
+                continue;
             }
+            let session = self.sessions.get(slot);
+            let explanation = match &session.alarm.loudest {
+                Some(loudest) => loudest.1.clone(),
+                None => explain::of_end(&self.detector, &session.detected, reading, family, family_p, &session.context.event_id),
+            };
+            raised.extend(self.raise(slot, explanation, Crossing { family, p, threshold, decision }, None));
         }
         raised
     }
