@@ -1,5 +1,7 @@
 //! What one agent (or one version of it) normally does.
 
+use serde::{Deserialize, Serialize};
+
 use super::candidates::Candidates;
 use super::golden::Golden;
 use super::sequence::{Counts, EXPERTS, ORDER_2, ORDER_3, POSITION_ORDER_1, expert_of};
@@ -15,7 +17,7 @@ pub type Cells = hashbrown::HashMap<u64, Cell, foldhash::fast::FixedState>;
 pub const VERSION_SESSIONS: u32 = 20;
 
 /// How much of its own history an agent has (DETECTION.md, section 2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stratum {
     /// Fewer than 3 committed sessions.
     New,
@@ -35,7 +37,7 @@ impl Stratum {
 }
 
 /// What one agent normally does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AgentBaseline {
     /// The agent's version, where it names one.
     pub version: Option<Box<str>>,
@@ -44,6 +46,7 @@ pub struct AgentBaseline {
     /// Tools, attributes, outcomes.
     pub counts: Counts,
     /// Sizes, durations, gaps.
+    #[serde(with = "crate::stats::sorted")]
     pub cells: Cells,
     /// Length and total of sessions.
     pub totals: SessionTotals,

@@ -1,10 +1,12 @@
 //! New facts wait until they were seen in five sessions (DETECTION.md, section 3.3): one odd session teaches nothing.
 
+use serde::{Deserialize, Serialize};
+
 use super::sequence::Context;
 use super::{Attribute, ToolId, bounds};
 
 /// Something an agent had never done before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Novelty {
     /// A tool (or the end) after another.
     Transition {
@@ -27,15 +29,16 @@ pub enum Novelty {
 /// Sessions after which a new fact is learned.
 const SESSIONS_TO_LEARN: u8 = 5;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Waiting {
     sessions: u8,
     order: u64,
 }
 
 /// The waiting facts of one agent, at most [`bounds::CANDIDATES_PER_AGENT`]; the least seen and oldest goes first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Candidates {
+    #[serde(with = "crate::stats::sorted")]
     waiting: hashbrown::HashMap<Novelty, Waiting, foldhash::fast::FixedState>,
     order: u64,
 }

@@ -1,5 +1,7 @@
 //! Slow drift against a frozen reference (DETECTION.md, section 3.1): cells follow the agent, the reference does not.
 
+use serde::{Deserialize, Serialize};
+
 use super::Metric;
 use super::Observation;
 use super::agent::Cells;
@@ -19,7 +21,7 @@ const THRESHOLD: f64 = 1000.0;
 const WATCHED: [Metric; 3] = [Metric::BytesOut, Metric::BytesIn, Metric::Duration];
 
 /// One cell as it was when the reference froze.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct FrozenCell {
     key: u64,
     mean: f64,
@@ -27,7 +29,7 @@ struct FrozenCell {
 }
 
 /// One metric against its reference.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     metric: Metric,
     cells: Vec<FrozenCell>,
@@ -37,7 +39,7 @@ pub struct Watch {
 }
 
 /// The drift watch of one agent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Golden {
     /// The values of the sessions so far, a list a session; they become the reference.
     Gathering(Vec<Vec<(u64, f64)>>),

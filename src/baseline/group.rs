@@ -1,5 +1,7 @@
 //! What the agents of one task type or role do together.
 
+use serde::{Deserialize, Serialize};
+
 use super::sequence::Counts;
 use super::volume::SharedCell;
 
@@ -7,13 +9,14 @@ use super::volume::SharedCell;
 pub type SharedCells = hashbrown::HashMap<u64, SharedCell, foldhash::fast::FixedState>;
 
 /// What a group normally does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct GroupBaseline {
     /// The task type or role.
     pub name: Box<str>,
     /// Tools and attributes; outcomes are not grouped.
     pub counts: Counts,
     /// Sizes, durations, gaps.
+    #[serde(with = "crate::stats::sorted")]
     pub cells: SharedCells,
     /// Lengths of sessions.
     pub events: SharedCell,

@@ -1,7 +1,9 @@
 //! The quantities that are measured on a logarithmic scale.
 
+use serde::{Deserialize, Serialize};
+
 /// A continuous quantity of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Metric {
     /// Bytes sent by the agent.

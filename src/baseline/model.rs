@@ -1,5 +1,7 @@
 //! Everything a shard has learned.
 
+use serde::{Deserialize, Serialize};
+
 use super::agent::AgentBaseline;
 use super::group::GroupBaseline;
 use super::population::Population;
@@ -9,11 +11,11 @@ use super::{Attribute, Metric, ToolId};
 use crate::baseline::volume::{Cell, Predictive, Prior, cell_key};
 
 /// Number of an agent's baseline within its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AgentIndex(pub u32);
 
 /// Number of a group within its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupIndex(pub u32);
 
 /// Everything a shard has learned about behaviour.

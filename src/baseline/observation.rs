@@ -1,11 +1,13 @@
 //! One event as the model sees it: names as numbers, quantities as logarithms. Nothing here borrows from the record.
 
+use serde::{Deserialize, Serialize};
+
 use super::attribute::ATTRIBUTES;
 use super::metric::METRICS;
 use super::{Attribute, Metric, ToolId};
 
 /// What is modelled of an event. A field that was missing is missing here.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// The tool, or the action of an event without one.
     pub tool: ToolId,

@@ -1,9 +1,11 @@
 //! Facts pinned by an alarm (DETECTION.md, section 3.1): a repeated attack never becomes normal by itself. Only a verdict removes a pin.
 
+use serde::{Deserialize, Serialize};
+
 use super::{AgentIndex, Attribute, GroupIndex, ToolId, bounds};
 
 /// Whose fact: the group's, or the agent's where it has no group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Owner {
     /// A group.
     Group(GroupIndex),
@@ -12,7 +14,7 @@ pub enum Owner {
 }
 
 /// What may be pinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Fact {
     /// A tool after another.
     Transition(ToolId, ToolId),
@@ -22,18 +24,21 @@ pub enum Fact {
     Value(Attribute, u64),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Pin {
     order: u64,
     /// An analyst said that it was misuse: never evicted.
     malicious: bool,
 }
 
-type OwnersPins = hashbrown::HashMap<Fact, Pin, foldhash::fast::FixedState>;
+/// The pins of one owner.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct OwnersPins(#[serde(with = "crate::stats::sorted")] hashbrown::HashMap<Fact, Pin, foldhash::fast::FixedState>);
 
 /// All pins of a shard.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Pins {
+    #[serde(with = "crate::stats::sorted")]
     owners: hashbrown::HashMap<Owner, OwnersPins, foldhash::fast::FixedState>,
     order: u64,
     len: usize,
@@ -45,18 +50,18 @@ impl Pins {
     /// Whether `fact` is pinned for `owner`.
     #[must_use]
     pub fn contains(&self, owner: Owner, fact: Fact) -> bool {
-        self.owners.get(&owner).is_some_and(|pins| pins.contains_key(&fact))
+        self.owners.get(&owner).is_some_and(|pins| pins.0.contains_key(&fact))
     }
 
     /// Whether `owner` has any pin.
     #[must_use]
     pub fn any(&self, owner: Owner) -> bool {
-        self.owners.get(&owner).is_some_and(|pins| !pins.is_empty())
+        self.owners.get(&owner).is_some_and(|pins| !pins.0.is_empty())
     }
 
     /// Pins a fact; true if it was not pinned before.
     pub fn pin(&mut self, owner: Owner, fact: Fact) -> bool {
-        let pins = self.owners.entry(owner).or_default();
+        let OwnersPins(pins) = self.owners.entry(owner).or_default();
         if pins.contains_key(&fact) {
             return false;
         }
@@ -77,7 +82,7 @@ impl Pins {
     /// A verdict says it was ordinary.
     pub fn unpin(&mut self, owner: Owner, fact: Fact) {
         if let Some(pins) = self.owners.get_mut(&owner)
-            && pins.remove(&fact).is_some()
+            && pins.0.remove(&fact).is_some()
         {
             self.len -= 1;
         }
@@ -86,7 +91,7 @@ impl Pins {
     /// A verdict says it was misuse: the pin becomes permanent.
     pub fn confirm(&mut self, owner: Owner, fact: Fact) {
         self.pin(owner, fact);
-        if let Some(pin) = self.owners.get_mut(&owner).and_then(|pins| pins.get_mut(&fact)) {
+        if let Some(pin) = self.owners.get_mut(&owner).and_then(|pins| pins.0.get_mut(&fact)) {
             pin.malicious = true;
         }
     }

@@ -1,16 +1,19 @@
 //! What all agents of the shard do together.
 
+use serde::{Deserialize, Serialize};
+
 use super::group::SharedCells;
 use super::metric::METRICS;
 use super::sequence::{Counts, EXPERTS};
 use super::volume::{SharedCell, SharedMetric};
 
 /// What the population normally does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Population {
     /// Tools, attributes, outcomes.
     pub counts: Counts,
     /// Sizes, durations, gaps by key.
+    #[serde(with = "crate::stats::sorted")]
     pub cells: SharedCells,
     /// The same by metric, whatever the key.
     pub metrics: [SharedMetric; METRICS],
@@ -23,7 +26,7 @@ pub struct Population {
 }
 
 /// Weights of the sequence experts; they sum to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ExpertWeights(pub [f64; EXPERTS]);
 
 impl Default for ExpertWeights {

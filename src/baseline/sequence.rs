@@ -1,5 +1,7 @@
 //! Which tool follows which: eight ways of looking at the past (DETECTION.md, section 1.2), and the counts of one level.
 
+use serde::{Deserialize, Serialize};
+
 use super::Attribute;
 use super::attribute::ATTRIBUTES;
 use super::tools::{START, ToolId};
@@ -27,7 +29,7 @@ pub const POSITION_ORDER_1: usize = 6;
 pub type Context = u64;
 
 /// What a session did so far, as far as contexts look back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// The last tools, newest first.
     pub last: [ToolId; 3],
@@ -92,15 +94,18 @@ fn bucket(value: u32, exact: u32, width: u32, steps: u32) -> u32 {
 pub type Nodes<K> = hashbrown::HashMap<u64, CountNode<K>, foldhash::fast::FixedState>;
 
 /// All counts of one level: an agent, a group or the population.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Tools by context.
+    #[serde(with = "crate::stats::sorted")]
     pub sequence: Nodes<ToolId>,
     /// Attribute values by attribute and tool.
+    #[serde(with = "crate::stats::sorted")]
     pub attributes: Nodes<u64>,
     /// Attribute values whatever the tool. In an agent and a group these only say what is known; in the population they are the root.
     pub any: [CountNode<u64>; ATTRIBUTES],
     /// Outcomes by tool.
+    #[serde(with = "crate::stats::sorted")]
     pub status: Nodes<u8>,
 }
 

@@ -1,9 +1,11 @@
 //! How long an agent's sessions are and how much they send in all (DETECTION.md, section 1.6).
 
+use serde::{Deserialize, Serialize};
+
 use super::volume::Cell;
 
 /// Length and total of one agent's sessions.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SessionTotals {
     /// `ln(1 + events)`.
     pub events: Cell,

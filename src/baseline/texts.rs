@@ -1,11 +1,14 @@
 //! What attribute values are called. Scores need only their hashes; explanations name the usual ones.
 
+use serde::{Deserialize, Serialize};
+
 /// Texts that are kept; past that, explanations count values without naming them.
 const TEXTS_MAX: usize = 65_536;
 
 /// Texts by hash.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Texts {
+    #[serde(with = "crate::stats::sorted")]
     texts: hashbrown::HashMap<u64, Box<str>, foldhash::fast::FixedState>,
 }
 

@@ -1,5 +1,7 @@
 //! Tools as small numbers. A tool's identity is the pair of server and name; an event without a tool is known by its action.
 
+use serde::{Deserialize, Serialize};
+
 use super::write_verbs;
 use crate::stats::hash;
 
@@ -17,7 +19,7 @@ const FIRST_EVEN: ToolId = 4;
 const FIRST_ODD: ToolId = 3;
 
 /// What is known of a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     /// `server/name`, the name alone, or the action.
     pub name: Box<str>,
@@ -28,9 +30,10 @@ pub struct Tool {
 }
 
 /// The tools of a shard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tools {
     key: u64,
+    #[serde(with = "crate::stats::sorted")]
     ids: hashbrown::HashMap<u64, ToolId, foldhash::fast::FixedState>,
     by_id: Vec<Option<Tool>>,
     next: [ToolId; 2],

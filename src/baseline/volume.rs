@@ -1,6 +1,8 @@
 //! Sizes, durations and gaps on a logarithmic scale, on three levels (DETECTION.md, section 1.5): what is predicted for the next value, and how
 //! a cell learns from it.
 
+use serde::{Deserialize, Serialize};
+
 use smallvec::SmallVec;
 
 use super::Metric;
@@ -29,7 +31,7 @@ pub fn cell_key(metric: Metric, tool: ToolId, status: u8) -> u64 {
 }
 
 /// What one agent's values of one kind look like.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// Count, mean and spread of `ln(1 + value)`, outliers drawn in.
     pub moments: Moments,
@@ -42,7 +44,7 @@ pub struct Cell {
 }
 
 /// What a group or the population looks like: every agent's first values count alike.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SharedCell {
     /// Of the first 32 values of each agent's cell.
     pub balanced: Moments,
@@ -53,7 +55,7 @@ pub struct SharedCell {
 }
 
 /// What all cells of a metric share.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SharedMetric {
     /// All keys together.
     pub cell: SharedCell,

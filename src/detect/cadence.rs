@@ -7,6 +7,8 @@
 //! # False alarms
 //! Clocks that spread a session's events evenly say nothing; the channel switches itself off there.
 
+use serde::{Deserialize, Serialize};
+
 use crate::baseline::volume::Predictive;
 use crate::stats::student_t::to_normal;
 
@@ -20,7 +22,7 @@ pub fn gap_raw(value: f64, predictive: &Predictive) -> f64 {
 }
 
 /// Gaps of one session, to tell a real clock from one that spreads events evenly.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gaps {
     smallest_ms: i64,
     largest_ms: i64,

@@ -1,5 +1,7 @@
 //! Scores of this stream against scores of this stream: one calibrator a channel or family and maturity stratum (DETECTION.md, section 2.1).
 
+use serde::{Deserialize, Serialize};
+
 use super::channel::{CHANNELS, Channel};
 use super::family::{FAMILIES, Family};
 use super::session::{Step, StoredScores};
@@ -13,7 +15,7 @@ const CHANNEL_BASE: usize = 2;
 const FAMILY_BASE: Stratum = Stratum::Mature;
 
 /// All calibrators of a shard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Calibration {
     channels: Vec<[Calibrator; CHANNEL_STRATA]>,
     joint: [Calibrator; CHANNEL_STRATA],

@@ -1,5 +1,7 @@
 //! Six ways in which a session may stand out, each a running maximum, so that it can alarm before the session ends (DETECTION.md, section 2.3).
 
+use serde::{Deserialize, Serialize};
+
 use super::length;
 use super::persistence::Persistence;
 
@@ -60,7 +62,7 @@ pub fn tempered(p: f64, share: f64, exponent: f64) -> f64 {
 const MEMORY: f64 = 64.0;
 
 /// The running state of all families of one session.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Families {
     usual_length: f64,
     events: u32,

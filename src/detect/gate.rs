@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::calibration::Calibration;
 use super::detector::Detector;
 use super::session::{OpenSession, StoredScores};
@@ -17,7 +19,7 @@ const TOKENS_PER_SESSION: f64 = 0.02;
 const QUARANTINE_MAX: usize = 1000;
 
 /// What may be learned, and what waits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Learning {
     /// Facts of alarms that never become normal by repetition.
     pub pins: Pins,
@@ -29,7 +31,7 @@ pub struct Learning {
     pub quarantine_dropped: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Quarantined {
     handle: u64,
     session: Box<OpenSession>,

@@ -1,5 +1,7 @@
 //! What goes on and on: a tool repeated, sizes or durations that stay up. Seven CUSUMs, each its own small test.
 
+use serde::{Deserialize, Serialize};
+
 use crate::baseline::Metric;
 use crate::baseline::volume::{Densities, Predictive};
 use crate::stats::student_t::StudentT;
@@ -9,7 +11,7 @@ const LOOP: usize = 0;
 const FACTORS: [f64; 3] = [2.0, 5.0, 20.0];
 
 /// The sums of one session.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Persistence {
     sums: [f64; SUMS],
     fed: u8,

@@ -1,5 +1,7 @@
 //! A session while it is open: what it did so far, and what it will teach when it closes.
 
+use serde::{Deserialize, Serialize};
+
 use super::cadence::Gaps;
 use super::channel::{CHANNELS, Channel};
 use super::event_score::{self, EventReading, Reading};
@@ -11,7 +13,7 @@ use crate::baseline::{AgentIndex, GroupIndex, Observation, ToolId};
 use crate::stats::calibrator::{self, Bin};
 
 /// Scores of one event as calibrators remember them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredScores {
     bins: [Bin; CHANNELS],
     present: u16,
@@ -41,7 +43,7 @@ impl StoredScores {
 }
 
 /// What is kept of an event until its session closes, beside the observation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// Its scores.
     pub scores: StoredScores,
@@ -52,7 +54,7 @@ pub struct Step {
 }
 
 /// An open session.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenSession {
     /// Whose.
     pub agent: AgentIndex,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::sessions::SessionSlot;
 use crate::baseline::agent::AgentBaseline;
 use crate::baseline::{AgentIndex, Model};
@@ -17,11 +19,11 @@ const VERSIONS: usize = 8;
 const PARENT_SESSIONS: u32 = 5;
 
 /// Number of an agent within its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AgentSlot(pub u32);
 
 /// A session that was begun, as far as it is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecentSession {
     /// Hash of its id.
     pub key: u64,
@@ -32,7 +34,7 @@ pub struct RecentSession {
 }
 
 /// One agent while it acts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Agent {
     /// Its id.
     pub id: Box<str>,
@@ -50,7 +52,7 @@ pub struct Agent {
 }
 
 /// A change of version that an event showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionChange {
     /// The version before.
     pub from: Option<Box<str>>,

@@ -1,5 +1,7 @@
 //! What a session raised so far: the findings that are open for it, and the explanation of its loudest event.
 
+use serde::{Deserialize, Serialize};
+
 use super::explain::Explanation;
 use crate::detect::family::Family;
 use crate::finding::{Activity, Decision, Finding, Kind, Severity};
@@ -10,7 +12,7 @@ const EVENTS_LISTED: usize = 20;
 const UPDATE_EVERY_MS: i64 = 60_000;
 
 /// The alarm state of one session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SessionAlarm {
     /// The strictest decision so far.
     pub strictest: Option<Decision>,
@@ -21,9 +23,10 @@ pub struct SessionAlarm {
 }
 
 /// A finding that is open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpenFinding {
     /// As it would be published now.
+    #[serde(with = "crate::finding::as_json")]
     pub finding: Finding,
     published_severity: Severity,
     published_at: i64,

@@ -16,6 +16,8 @@ pub mod step_up;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use agents::{AgentSlot, Agents, VersionChange};
 use budget::Budget;
 use sessions::{Session, SessionSlot, Sessions};
@@ -50,7 +52,7 @@ pub struct Shard {
 pub struct Tables {}
 
 /// What a shard counted; never part of a decision.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Events scored.
     pub scored: u64,

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use serde::{Deserialize, Serialize};
+
 use super::agents::AgentSlot;
 use super::alarm::SessionAlarm;
 use crate::config::SessionRules;
@@ -10,11 +12,11 @@ use crate::detect::OpenSession;
 use crate::event::Event;
 
 /// Number of an open session within its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionSlot(pub u32);
 
 /// An open session with what the engine keeps beside the detector's part.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
     /// The detector's part.
     pub detected: OpenSession,
@@ -39,7 +41,7 @@ pub struct Session {
 }
 
 /// What a finding says of the newest event of its session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of the event")]
 pub struct Context {
     pub event_id: String,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::identifier;
 use super::reversibility;
 use crate::config::StepUp;
@@ -17,7 +19,7 @@ const OPEN_PER_AGENT: usize = 3;
 const SCHEMA_VERSION: u32 = 1;
 
 /// The open requests of one agent.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Requests {
     open: VecDeque<(String, i64)>,
 }

@@ -1,5 +1,6 @@
 //! What a SOC reads: findings and step-up requests, in native form.
 
+pub mod as_json;
 pub mod decision;
 pub mod kind;
 pub mod reason;

@@ -1,7 +1,9 @@
 //! Scores ranked against the stream's own scores: a decayed histogram with an exponential tail (DETECTION.md, section 2.1).
 
+use serde::{Deserialize, Serialize};
+
 /// Form of a calibrator's histogram and how much it trusts its prior.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
     /// Width of a bin.
     pub width: f64,
@@ -42,7 +44,7 @@ const HALVE_ABOVE: f64 = 20_000.0;
 const RATE_MAX: f64 = 3.0;
 
 /// The sums of the last rebuild.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     /// Total mass then.
     pub mass: f64,
@@ -53,7 +55,7 @@ pub struct Sums {
 }
 
 /// Ranks scores among those seen before.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibrator {
     shape: Shape,
     masses: Vec<f64>,

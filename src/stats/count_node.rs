@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::{Array, SmallVec};
 
 /// A symbol small enough to be stored by value, whose lowest bit is bit 0 of its text's FNV-1a hash.
@@ -217,6 +218,22 @@ impl<K: Symbol> CountNode<K> {
             self.iter().fold((0, 0), |(total, singletons), (_, count)| (total + count, singletons + u16::from(count == 1)));
         self.total = total;
         self.singletons = singletons;
+    }
+}
+
+/// In stored state a node is what counts: when it was touched, and its symbols in their order.
+impl<K: Symbol + Serialize> Serialize for CountNode<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut counts: Vec<(K, u16)> = self.iter().collect();
+        counts.sort_unstable();
+        (self.touched, counts).serialize(serializer)
+    }
+}
+
+impl<'de, K: Symbol + Deserialize<'de>> Deserialize<'de> for CountNode<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (touched, counts) = <(u32, Vec<(K, u16)>)>::deserialize(deserializer)?;
+        Ok(Self::from_counts(counts, touched))
     }
 }
 

@@ -5,4 +5,5 @@ pub mod count_node;
 pub mod evidence;
 pub mod hash;
 pub mod moments;
+pub mod sorted;
 pub mod student_t;

@@ -1,7 +1,9 @@
 //! Count, mean and squared deviations of a quantity, one value at a time (Welford).
 
+use serde::{Deserialize, Serialize};
+
 /// Mean and spread of what was seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// Number of values; not whole once old ones fade.
     pub n: f64,

@@ -6,6 +6,8 @@ mod session;
 mod transition;
 mod value;
 
+use serde::{Deserialize, Serialize};
+
 use serde_json::{Map, Value, json};
 
 use crate::baseline::Observation;
@@ -22,13 +24,14 @@ const TELLING: f64 = 0.7;
 const REASONS_MAX: usize = 3;
 
 /// What there is to say of one event.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// What drove it.
     pub kind: Kind,
     /// One sentence.
     pub title: String,
     /// Most telling first, at most three.
+    #[serde(with = "crate::finding::as_json")]
     pub reasons: Vec<Reason>,
     /// The smallest change that would have made it ordinary.
     pub normal_if: Option<String>,
