@@ -27,6 +27,8 @@ pub enum Fact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Pin {
     order: u64,
+    /// The closed session that pinned it.
+    by: u64,
     /// An analyst said that it was misuse: never evicted.
     malicious: bool,
 }
@@ -59,8 +61,14 @@ impl Pins {
         self.owners.get(&owner).is_some_and(|pins| !pins.0.is_empty())
     }
 
-    /// Pins a fact; true if it was not pinned before.
-    pub fn pin(&mut self, owner: Owner, fact: Fact) -> bool {
+    /// The closed session that pinned `fact` for `owner`.
+    #[must_use]
+    pub fn pinned_by(&self, owner: Owner, fact: Fact) -> Option<u64> {
+        self.owners.get(&owner)?.0.get(&fact).map(|pin| pin.by)
+    }
+
+    /// Pins a fact in the name of the closed session `by`; true if it was not pinned before.
+    pub fn pin(&mut self, owner: Owner, fact: Fact, by: u64) -> bool {
         let OwnersPins(pins) = self.owners.entry(owner).or_default();
         if pins.contains_key(&fact) {
             return false;
@@ -73,7 +81,7 @@ impl Pins {
                 self.len -= 1;
             }
         }
-        pins.insert(fact, Pin { order: self.order, malicious: false });
+        pins.insert(fact, Pin { order: self.order, by, malicious: false });
         self.order += 1;
         self.len += 1;
         true
@@ -89,8 +97,8 @@ impl Pins {
     }
 
     /// A verdict says it was misuse: the pin becomes permanent.
-    pub fn confirm(&mut self, owner: Owner, fact: Fact) {
-        self.pin(owner, fact);
+    pub fn confirm(&mut self, owner: Owner, fact: Fact, by: u64) {
+        self.pin(owner, fact, by);
         if let Some(pin) = self.owners.get_mut(&owner).and_then(|pins| pins.0.get_mut(&fact)) {
             pin.malicious = true;
         }
@@ -119,9 +127,9 @@ mod tests {
     #[test]
     fn a_flood_of_pins_spares_what_an_analyst_confirmed() {
         let mut pins = Pins::default();
-        pins.confirm(OWNER, Fact::Tool(4));
+        pins.confirm(OWNER, Fact::Tool(4), 1);
         for value in 0..bounds::PINS_PER_OWNER as u64 + 10 {
-            pins.pin(OWNER, Fact::Value(Attribute::Destination, value));
+            pins.pin(OWNER, Fact::Value(Attribute::Destination, value), 1);
         }
         assert!(pins.contains(OWNER, Fact::Tool(4)));
         assert!(!pins.contains(OWNER, Fact::Value(Attribute::Destination, 0)), "the oldest unconfirmed goes first");
@@ -131,8 +139,9 @@ mod tests {
     #[test]
     fn a_benign_verdict_removes_the_pin() {
         let mut pins = Pins::default();
-        assert!(pins.pin(OWNER, Fact::Transition(4, 6)));
-        assert!(!pins.pin(OWNER, Fact::Transition(4, 6)));
+        assert!(pins.pin(OWNER, Fact::Transition(4, 6), 1));
+        assert!(!pins.pin(OWNER, Fact::Transition(4, 6), 2));
+        assert_eq!(pins.pinned_by(OWNER, Fact::Transition(4, 6)), Some(1));
         pins.unpin(OWNER, Fact::Transition(4, 6));
         assert!(pins.is_empty());
     }

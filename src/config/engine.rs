@@ -72,7 +72,7 @@ pub struct Detect {
     pub identity_cap: f64,
     /// Family shares A, B, C, D, E, V; they sum to 1.
     pub family_shares: [f64; 6],
-    /// Per family, the exponent on what its p claims below 1 %: 1 takes the tail as calibrated, less claims less.
+    /// Per family, the exponent on what its p claims below 1 % once calibration is frozen: 1 takes the tail as calibrated, less claims less.
     pub tail_exponents: [f64; 6],
     /// Committed sessions of an agent after which its new facts wait to be seen again; `None`: only by command.
     pub seal_after_sessions: Option<u32>,

@@ -30,6 +30,7 @@ pub struct Detector {
     pub calibration: Calibration,
     /// What may be learned.
     pub learning: Learning,
+    frozen: bool,
     constants: Detect,
 }
 
@@ -49,8 +50,14 @@ impl Detector {
             model: Model::new(hash_key),
             calibration: Calibration::default(),
             learning: Learning::new(constants.seal_after_sessions),
+            frozen: false,
             constants,
         }
+    }
+
+    /// From now on no further session calibrates, so that no tail can catch up with new work: they are taken with their exponents.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
     }
 
     /// Opens a session.
@@ -132,13 +139,14 @@ impl Detector {
         self.family_ps(session).flatten().map(|(p, share)| p / share).fold(1.0, f64::min)
     }
 
-    /// Each family's calibrated p, its tail tempered, and its share of the budget; `None` where the family is absent.
+    /// Each family's calibrated p (its tail tempered once frozen) and its share of the budget; `None` where the family is absent.
     pub fn family_ps<'s>(&'s self, session: &'s OpenSession) -> impl Iterator<Item = Option<(f64, f64)>> + 's {
         let mut present = [None; FAMILIES];
         for (family, maximum) in session.families.maxima() {
             let share = self.constants.family_shares[family as usize];
             let calibrated = self.calibration.family(family, session.stratum, maximum);
-            let p = family::tempered(calibrated, share, self.constants.tail_exponents[family as usize]);
+            let exponent = if self.frozen { self.constants.tail_exponents[family as usize] } else { 1.0 };
+            let p = family::tempered(calibrated, share, exponent);
             present[family as usize] = Some((p, share));
         }
         present.into_iter()

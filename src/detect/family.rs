@@ -6,7 +6,7 @@ use super::length;
 use super::persistence::Persistence;
 
 /// A family of session evidence. The letter is that of DETECTION.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Family {
     /// A: events that look like misuse.
@@ -49,9 +49,9 @@ const TEMPERED_BELOW: f64 = 0.01;
 
 /// A family's p with what `p / share` claims below 1 % raised to `exponent`.
 ///
-/// Calibration holds as long as the work does. When new benign work arrives, length, identity, repetition and volume reach tails that no
-/// calibration session has filled, and would outrank calls that look like misuse. The result is never below `p`, so it stays a p-value,
-/// and whether a session is below 1 % does not change.
+/// For a frozen calibration, which holds as long as the work does: when new benign work arrives, length, identity, repetition and volume
+/// reach tails that no calibration session has filled and none will fill, and would outrank calls that look like misuse. The result is
+/// never below `p`, so it stays a p-value, and whether a session is below 1 % does not change.
 #[must_use]
 pub fn tempered(p: f64, share: f64, exponent: f64) -> f64 {
     let start = TEMPERED_BELOW * share;

@@ -117,7 +117,7 @@ impl Detector {
         let mut new_pins = Vec::new();
         if pins_apply && odd {
             for (fact, _) in session.facts().filter(|(_, loud)| *loud) {
-                if self.learning.pins.pin(owner, fact) {
+                if self.learning.pins.pin(owner, fact, handle) {
                     new_pins.push((owner, fact));
                 }
             }
@@ -166,7 +166,7 @@ impl Detector {
         let owner = session.owner();
         for (fact, loud) in session.facts() {
             if loud {
-                self.learning.pins.confirm(owner, fact);
+                self.learning.pins.confirm(owner, fact, handle);
             }
         }
         true

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::explain::Explanation;
+use super::surprise;
 use crate::detect::family::Family;
 use crate::finding::{Activity, Decision, Finding, Kind, Severity};
 
@@ -18,6 +19,8 @@ pub struct SessionAlarm {
     pub strictest: Option<Decision>,
     /// The loudest event so far, if any was odd enough to explain, with its joint score.
     pub loudest: Option<Box<(f64, Explanation)>>,
+    /// The closed session whose finding this session's misuse has joined, while it carries nothing else.
+    pub joined: Option<u64>,
     crossed: u8,
     open: Vec<OpenFinding>,
 }
@@ -28,9 +31,27 @@ pub struct OpenFinding {
     /// As it would be published now.
     #[serde(with = "crate::finding::as_json")]
     pub finding: Finding,
+    family: Option<Family>,
     published_severity: Severity,
     published_at: i64,
     published_count: u64,
+}
+
+/// One more event behind a finding.
+#[derive(Debug, Clone, Copy)]
+pub struct Again<'a> {
+    /// The event.
+    pub event_id: &'a str,
+    /// Its time, epoch ms.
+    pub ts: i64,
+    /// How bad it is now.
+    pub severity: Severity,
+    /// 0 to 100.
+    pub risk: u8,
+    /// What should happen now.
+    pub decision: Decision,
+    /// p of its session so far, where behaviour is behind it.
+    pub p: Option<f64>,
 }
 
 impl SessionAlarm {
@@ -69,9 +90,10 @@ impl SessionAlarm {
         &mut self.open
     }
 
-    /// Opens a finding; returns what to publish.
-    pub fn raise(&mut self, finding: Finding) -> Finding {
+    /// Opens a finding for the family that crossed; returns what to publish.
+    pub fn raise(&mut self, finding: Finding, family: Option<Family>) -> Finding {
         self.open.push(OpenFinding {
+            family,
             published_severity: finding.severity,
             published_at: finding.detected_at,
             published_count: finding.count,
@@ -80,24 +102,42 @@ impl SessionAlarm {
         finding
     }
 
+    /// Takes out the finding that misuse opened first.
+    pub fn take_misuse(&mut self) -> Option<OpenFinding> {
+        let at = self.open.iter().position(|open| open.family == Some(Family::Misuse))?;
+        Some(self.open.remove(at))
+    }
+
     /// Closes every open finding at stream time `now`; returns what to publish.
     pub fn close(&mut self, now: i64) -> impl Iterator<Item = Finding> + '_ {
-        self.open.drain(..).map(move |open| Finding { activity: Activity::Close, detected_at: now, ..open.finding })
+        self.open.drain(..).map(move |open| open.close(now))
     }
 }
 
 impl OpenFinding {
+    /// Ends the finding at stream time `now`; returns what to publish.
+    #[must_use]
+    pub fn close(self, now: i64) -> Finding {
+        Finding { activity: Activity::Close, detected_at: now, ..self.finding }
+    }
+
     /// One more event behind the finding, at stream time `now`; returns an update if one is worth publishing.
-    pub fn repeat(&mut self, event_id: &str, ts: i64, severity: Severity, now: i64) -> Option<Finding> {
+    pub fn repeat(&mut self, again: &Again<'_>, now: i64) -> Option<Finding> {
         let finding = &mut self.finding;
-        if finding.events.last().is_none_or(|last| last != event_id) {
+        if finding.events.last().is_none_or(|last| last != again.event_id) {
             finding.count += 1;
-            finding.last_seen = finding.last_seen.max(ts);
+            finding.last_seen = finding.last_seen.max(again.ts);
             if finding.events.len() < EVENTS_LISTED {
-                finding.events.push(event_id.to_owned());
+                finding.events.push(again.event_id.to_owned());
             }
         }
-        finding.severity = finding.severity.max(severity);
+        finding.severity = finding.severity.max(again.severity);
+        finding.risk = finding.risk.max(again.risk);
+        finding.decision = finding.decision.max(again.decision);
+        if let Some(p) = again.p {
+            finding.p_value = finding.p_value.map(|worst| worst.min(p));
+            finding.score = finding.p_value.map(surprise);
+        }
         let rose = finding.severity > self.published_severity;
         let more = finding.count > self.published_count && now - self.published_at >= UPDATE_EVERY_MS;
         (rose || more).then(|| {

@@ -1,6 +1,7 @@
 //! Findings of behaviour: opened when a family crosses, repeated while it goes on, and drift that only the long view shows.
 
 use super::agents::AgentSlot;
+use super::alarm::Again;
 use super::explain::Explanation;
 use super::judge::Threshold;
 use super::sessions::{Session, SessionSlot};
@@ -12,7 +13,6 @@ use crate::baseline::{AgentIndex, Metric};
 use crate::config::AlarmBudget;
 use crate::detect::OpenSession;
 use crate::detect::family::Family;
-use crate::event::Event;
 use crate::finding::{
     Activity, BaselineShown, Change, Decision, EvidenceWord, Finding, Kind, PolicyShown, Reason, Severity,
     techniques::{self, Refinement},
@@ -22,11 +22,9 @@ const POLICY: &str = "behaviour";
 /// How long after a change of version a drift is put down to it, ms.
 const CHANGE_EXPLAINS_MS: i64 = 24 * 3_600_000;
 
-/// A family below the threshold, and what follows from it.
+/// A session below its threshold, and what follows from it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Crossing {
-    /// Which family.
-    pub family: Family,
+pub(super) struct Crossed {
     /// p of the session so far.
     pub p: f64,
     /// What the session was held against.
@@ -41,39 +39,33 @@ impl Engine {
         &mut self,
         slot: SessionSlot,
         explanation: Explanation,
-        crossing: Crossing,
+        family: Family,
+        crossed: &Crossed,
         event_id: Option<&str>,
     ) -> Option<Output> {
         if self.sessions.get_mut(slot).alarm.finding_mut(explanation.kind).is_some() {
             return None;
         }
-        let mut finding = self.behaviour(slot, explanation, crossing);
+        let mut finding = self.behaviour(slot, explanation, family, crossed);
         if let Some(event_id) = event_id.filter(|event_id| finding.events.last().is_none_or(|last| last != event_id)) {
             finding.events.push(event_id.to_owned());
             finding.count += 1;
         }
-        Some(Output::Finding(Box::new(self.sessions.get_mut(slot).alarm.raise(finding))))
+        Some(Output::Finding(Box::new(self.sessions.get_mut(slot).alarm.raise(finding, Some(family)))))
     }
 
-    /// One more event of an alarmed session: its open findings go on.
-    pub(super) fn repeat(&mut self, event: &Event<'_>, slot: SessionSlot, p: f64, alpha: f64) -> Vec<Output> {
+    /// One more event of an alarmed session: its open findings go on, and the one that it joined.
+    pub(super) fn repeat(&mut self, event_id: &str, ts: i64, slot: SessionSlot, crossed: &Crossed) -> Vec<Output> {
+        let Crossed { p, threshold, decision } = *crossed;
         let now = self.stream_ms;
-        let is_expected = is_expected(&self.sessions.get(slot).detected);
-        let worst = severity::severity(p, alpha);
+        let worst = severity::severity(p, threshold.alpha);
         let session = self.sessions.get_mut(slot);
-        session
-            .alarm
-            .open_mut()
-            .iter_mut()
-            .filter_map(|open| {
-                let severity = if is_expected { severity::soften(worst) } else { worst };
-                let update = open.repeat(&event.event_id, event.ts, severity, now)?;
-                open.finding.risk = open.finding.risk.max(severity::risk(p, alpha));
-                open.finding.score = Some(surprise(p));
-                open.finding.p_value = Some(p);
-                Some(Output::Finding(Box::new(update)))
-            })
-            .collect()
+        let severity = if is_expected(&session.detected) { severity::soften(worst) } else { worst };
+        let again = Again { event_id, ts, severity, risk: severity::risk(p, threshold.alpha), decision, p: Some(p) };
+        let agent_id = &self.agents.get(session.agent).id;
+        let joined = session.alarm.joined.and_then(|handle| self.campaigns.repeat(handle, agent_id, &again, now));
+        let own = session.alarm.open_mut().iter_mut().filter_map(|open| open.repeat(&again, now));
+        joined.into_iter().chain(own).map(|finding| Output::Finding(Box::new(finding))).collect()
     }
 
     /// What the long view says of a session about to close: drift against the frozen reference.
@@ -84,8 +76,8 @@ impl Engine {
         drifts.into_iter().map(|drift| Output::Finding(Box::new(self.drift(session.agent, agent, drift)))).collect()
     }
 
-    fn behaviour(&self, slot: SessionSlot, explanation: Explanation, crossing: Crossing) -> Finding {
-        let Crossing { family, p, threshold, decision } = crossing;
+    fn behaviour(&self, slot: SessionSlot, explanation: Explanation, family: Family, crossed: &Crossed) -> Finding {
+        let Crossed { p, threshold, decision } = *crossed;
         let session = self.sessions.get(slot);
         let Session { context, detected, agent, id, .. } = session;
         let agent_id = self.agents.get(*agent).id.to_string();
@@ -103,6 +95,7 @@ impl Engine {
             decision,
             title,
             agent_id,
+            agents: Vec::new(),
             agent_version: context.agent_version.as_deref().map(str::to_owned),
             session_id,
             task_type: context.task_type.as_deref().map(str::to_owned),
@@ -146,6 +139,7 @@ impl Engine {
             risk: 25,
             decision: Decision::Alert,
             title: format!("{field} has drifted to {times} of the agent's frozen reference; its baseline is frozen until a verdict"),
+            agents: Vec::new(),
             agent_version: baseline.version.as_deref().map(str::to_owned),
             session_id: None,
             task_type: None,

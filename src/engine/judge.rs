@@ -1,7 +1,8 @@
 //! From scores to alarms: who has enough evidence, which family crossed the threshold, what should happen (DETECTION.md, section 2.4).
 
 use super::explain::{self, Explanation, Told};
-use super::findings::Crossing;
+use super::findings::Crossed;
+use super::sessions::Session;
 use super::severity;
 use super::step_up::Asked;
 use super::{Engine, EventScore, Output, ScoreState, SessionSlot, surprise};
@@ -62,22 +63,21 @@ impl Engine {
         if !alarms {
             return (score, Vec::new());
         }
+        let crossed = Crossed { p, threshold, decision };
         let mut raised = Vec::new();
         for (family, family_p) in crossing {
-            let first = self.sessions.get_mut(slot).alarm.cross(family);
+            if !self.opens(slot, family) {
+                continue;
+            }
             let told = Told { detector: &self.detector, session: &self.sessions.get(slot).detected, event, observation, reading };
             let explanation = match (family, &self.sessions.get(slot).alarm.loudest) {
-                _ if !first => None,
-                (Family::Misuse, Some(loudest)) => Some(loudest.1.clone()),
-                (Family::Misuse, None) => Some(explain::of_event(&told)),
-                _ => Some(explain::of_family(&told, family, family_p)),
+                (Family::Misuse, Some(loudest)) => loudest.1.clone(),
+                (Family::Misuse, None) => explain::of_event(&told),
+                _ => explain::of_family(&told, family, family_p),
             };
-            if let Some(explanation) = explanation {
-                let crossing = Crossing { family, p, threshold, decision };
-                raised.extend(self.raise(slot, explanation, crossing, Some(&event.event_id)));
-            }
+            raised.extend(self.raise(slot, explanation, family, &crossed, Some(&event.event_id)));
         }
-        raised.extend(self.repeat(event, slot, p, threshold.alpha));
+        raised.extend(self.repeat(&event.event_id, event.ts, slot, &crossed));
         if decision >= Decision::StepUp {
             raised.extend(self.ask(event, observation.writes, slot));
         }
@@ -94,9 +94,10 @@ impl Engine {
         }
         let decision = severity::decide(p, threshold.alpha, false);
         self.sessions.get_mut(slot).alarm.note(decision);
+        let crossed = Crossed { p, threshold, decision };
         let mut raised = Vec::new();
         for (family, family_p) in crossing {
-            if !self.sessions.get_mut(slot).alarm.cross(family) {
+            if !self.opens(slot, family) {
                 continue;
             }
             let session = self.sessions.get(slot);
@@ -104,9 +105,24 @@ impl Engine {
                 Some(loudest) => loudest.1.clone(),
                 None => explain::of_end(&self.detector, &session.detected, reading, family, family_p, &session.context.event_id),
             };
-            raised.extend(self.raise(slot, explanation, Crossing { family, p, threshold, decision }, None));
+            raised.extend(self.raise(slot, explanation, family, &crossed, None));
         }
+        let Session { context, last_ts, .. } = self.sessions.get(slot);
+        let (event_id, ts) = (context.event_id.clone(), *last_ts);
+        raised.extend(self.repeat(&event_id, ts, slot, &crossed));
         raised
+    }
+
+    /// Whether `family`, now below the threshold, opens a finding: the first time, unless it is misuse that carries nothing but what an
+    /// open finding has pinned; that joins it, until something new turns up.
+    fn opens(&mut self, slot: SessionSlot, family: Family) -> bool {
+        let session = self.sessions.get_mut(slot);
+        let first = session.alarm.cross(family);
+        if family != Family::Misuse || (!first && session.alarm.joined.is_none()) {
+            return first;
+        }
+        session.alarm.joined = self.campaigns.of(&session.detected, &self.detector);
+        session.alarm.joined.is_none()
     }
 
     /// What a session is held against now.
@@ -179,10 +195,11 @@ impl Engine {
             .then(|| explain::of_event(&Told { detector: &self.detector, session: &session.detected, event, observation, reading }))
     }
 
-    /// Asks about the event, in the name of the session's newest finding.
+    /// Asks about the event, in the name of the session's newest finding, or of the one that it joined.
     fn ask(&mut self, event: &Event<'_>, writes: bool, slot: SessionSlot) -> Option<Output> {
         let session = self.sessions.get(slot);
-        let finding = &session.alarm.open().last()?.finding;
+        let joined = session.alarm.joined.and_then(|handle| self.campaigns.get(handle));
+        let finding = session.alarm.open().last().map(|open| &open.finding).or(joined)?;
         let requests = self.requests.entry(session.agent).or_default();
         match requests.ask(event, finding, writes, self.shard.partition, self.stream_ms, &self.config.step_up) {
             Asked::New(request) => Some(Output::StepUp(request)),

@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod alarm;
 pub mod budget;
+mod campaigns;
 pub mod explain;
 mod findings;
 pub mod identifier;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use agents::{AgentSlot, Agents, VersionChange};
 use budget::Budget;
+use campaigns::Campaigns;
 use sessions::{Session, SessionSlot, Sessions};
 
 pub use output::{EventScore, Output, ScoreState, SessionEnd, Verdict};
@@ -79,6 +81,7 @@ pub struct Engine {
     groups: hashbrown::HashMap<u64, GroupIndex, foldhash::fast::FixedState>,
     sessions: Sessions,
     budget: Budget,
+    campaigns: Campaigns,
     requests: std::collections::BTreeMap<AgentSlot, step_up::Requests>,
     version_changes: std::collections::BTreeMap<AgentSlot, (VersionChange, i64, u64)>,
     stream_ms: i64,
@@ -98,6 +101,7 @@ impl Engine {
             groups: hashbrown::HashMap::default(),
             sessions: Sessions::default(),
             budget: Budget::new(config.alarm.budget, shard.partitions),
+            campaigns: Campaigns::default(),
             requests: std::collections::BTreeMap::new(),
             version_changes: std::collections::BTreeMap::new(),
             stream_ms: i64::MIN,
@@ -184,6 +188,8 @@ impl Engine {
         for slot in self.sessions.all(|session| (agents.get(session.agent).id.clone(), session.id.clone())) {
             self.close(slot, outputs);
         }
+        let now = self.stream_ms;
+        outputs.extend(self.campaigns.take_all().map(|open| Output::Finding(Box::new(open.close(now)))));
     }
 
     /// From now on new facts wait in the candidate store until they were seen again.
@@ -194,6 +200,7 @@ impl Engine {
     /// From now on sessions that begin change nothing but their own state; sessions already open still commit when they close.
     pub fn freeze(&mut self) {
         self.frozen = true;
+        self.detector.freeze();
     }
 
     /// An analyst's verdict on the closed session `handle`. False if it waits no longer.
@@ -324,15 +331,21 @@ impl Engine {
             handle: self.handles,
         })));
         outputs.extend(raised);
-        outputs.extend(alarm.close(self.stream_ms).map(|finding| Output::Finding(Box::new(finding))));
         self.budget.session_closed(self.stream_ms, alarm.is_alarmed());
+        let mut over = self.campaigns.quiet(self.stream_ms);
+        let mut drifts = Vec::new();
         if teaches {
-            let drifts = self.watch_drift(&detected, agent);
-            if !self.detector.model.agent(detected.agent).drifting {
-                self.detector.close(detected, end, self.handles);
+            drifts = self.watch_drift(&detected, agent);
+            let is_held = self.detector.model.agent(detected.agent).drifting;
+            let has_pinned = !is_held && !self.detector.close(detected, end, self.handles).new_pins.is_empty();
+            if has_pinned && let Some(finding) = alarm.take_misuse() {
+                over.extend(self.campaigns.keep(self.handles, finding));
             }
-            outputs.extend(drifts);
         }
+        let now = self.stream_ms;
+        outputs
+            .extend(over.into_iter().map(|open| open.close(now)).chain(alarm.close(now)).map(|finding| Output::Finding(Box::new(finding))));
+        outputs.extend(drifts);
     }
 
     /// Drops the session of a late event: it was scored, and teaches nothing.

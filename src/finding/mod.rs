@@ -80,6 +80,9 @@ pub struct Finding {
     pub title: String,
     /// Who acted.
     pub agent_id: String,
+    /// Further agents whose later alarms showed nothing but what this finding showed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<String>,
     /// Release of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,

@@ -1,6 +1,7 @@
 //! One shard from outside: sessions, what renaming and shifting must not change, and bounds under hostile streams.
 
 mod bounds;
+mod campaigns;
 mod invariance;
 mod sessions;
 mod shard;

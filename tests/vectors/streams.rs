@@ -62,8 +62,7 @@ fn check(stream: &str, expected: &str, long: bool) {
     let (Some(stream), Some(expected)) = (lines(stream), lines(expected)) else { return };
     let expected: Vec<Value> = expected.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let total = expected.len();
-    // The reference takes every tail as calibrated.
-    let detect = Detect { seal_after_sessions: None, tail_exponents: [1.0; 6], ..Detect::default() };
+    let detect = Detect { seal_after_sessions: None, ..Detect::default() };
     let mut run = Run {
         detector: Detector::new(detect, KEY),
         agents: Vec::new(),
