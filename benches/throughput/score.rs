@@ -8,6 +8,7 @@ use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::{Engine, EventScore, Output, SessionEnd, Shard, Tables};
 use gaitkeeper::event::Event;
 use gaitkeeper::finding::{Finding, StepUpRequest};
+use gaitkeeper::workbench::control_files::ControlFiles;
 use gaitkeeper::workbench::recording::Recording;
 use gaitkeeper::workbench::replay::{Plan, Sink, replay};
 
@@ -51,6 +52,7 @@ impl Digest {
             }
             Output::Finding(_) => self.findings += 1,
             Output::StepUp(_) => self.step_ups += 1,
+            Output::Sighting(_) => (),
         }
     }
 }
@@ -84,7 +86,7 @@ pub fn replay_file(path: &Path) -> Digest {
     let mut digest = Digest::default();
     let mut recording = Recording::open(&[path.to_owned()]).expect("the file just written");
     let plan = Plan { shard: SHARD, learn_until: None, seal_at: None };
-    let summary = replay(&mut recording, &EngineConfig::default(), plan, &mut digest).expect("a readable file");
+    let summary = replay(&mut recording, ControlFiles::default(), &EngineConfig::default(), plan, &mut digest).expect("a readable file");
     assert!(summary.rejected.is_empty(), "{:?}", summary.rejected);
     digest
 }

@@ -11,6 +11,7 @@ use crate::config::{Config, LoadError};
 use crate::engine::{Counters, EventScore, SessionEnd, Shard};
 use crate::event::Event;
 use crate::finding::{Finding, StepUpRequest};
+use crate::workbench::control_files::{ControlFileError, ControlFiles};
 use crate::workbench::expectation::{Expectations, Seen, Verdict};
 use crate::workbench::recording::Recording;
 use crate::workbench::replay::{Plan, ReplayError, Sink, Summary, replay};
@@ -34,6 +35,9 @@ pub struct Args {
     /// A line per step-up request
     #[arg(long, value_name = "OUT")]
     step_ups: Option<PathBuf>,
+    /// What came over the other topics, as JSON lines, or inventory records as YAML; merged with the events by time
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    control: Vec<PathBuf>,
     /// Learn from sessions that begin until then, RFC 3339 or epoch ms; score the later ones without learning
     #[arg(long, value_name = "TS", value_parser = timestamp::parse)]
     learn_until: Option<i64>,
@@ -58,12 +62,16 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     check_paths(&args)?;
-    let Args { files, scores, findings, step_ups, learn_until, seal_at, expect, junit, config, partition, partitions } = args;
+    let Args { files, control, scores, findings, step_ups, learn_until, seal_at, expect, junit, config, partition, partitions } = args;
     if partition >= partitions && partitions > 1 {
         return Err(Failure::usage(anyhow!("--partition is {partition}, expected below --partitions {partitions}")));
     }
     let config = load_config(config.as_deref())?;
     let expectations = expect.as_deref().map(read_expectations).transpose()?;
+    let control = ControlFiles::read(&control).map_err(|error| match error {
+        ControlFileError::Read(_) => Failure::io(error),
+        ControlFileError::Inventory(_) | ControlFileError::Text { .. } => Failure::usage(error),
+    })?;
     let mut recording = Recording::open(&files).map_err(Failure::io)?;
     let findings = if scores.is_none() && findings.is_none() && step_ups.is_none() { Some("-".into()) } else { findings };
     let mut sink = Destinations {
@@ -78,7 +86,7 @@ pub fn run(args: Args) -> Outcome {
     recording.report_to(bar.clone());
     let started = Instant::now();
     let plan = Plan { shard: Shard { partition, partitions }, learn_until, seal_at };
-    let summary = replay(&mut recording, &config.engine, plan, &mut sink).map_err(stopped)?;
+    let summary = replay(&mut recording, control, &config.engine, plan, &mut sink).map_err(stopped)?;
     sink.flush().map_err(|error| stopped(error.into()))?;
     bar.finish_and_clear();
     tell(&summary, started.elapsed().as_secs_f64());
@@ -105,7 +113,7 @@ fn check_paths(args: &Args) -> Result<(), Failure> {
         if !device && outputs[..index].iter().any(|other| same(other)) {
             return Err(Failure::usage(anyhow!("{} is named for two outputs", output.display())));
         }
-        let inputs = args.files.iter().chain(&args.expect);
+        let inputs = args.files.iter().chain(&args.control).chain(&args.expect);
         if output.as_os_str() != "-" && inputs.filter_map(|input| regular(input)).any(|input| Some(input) == regular(output)) {
             return Err(Failure::usage(anyhow!("{} is an input and would be overwritten", output.display())));
         }
@@ -131,11 +139,12 @@ fn stopped(error: ReplayError) -> Failure {
 
 /// What happened, on standard error.
 fn tell(summary: &Summary, seconds: f64) {
-    let Summary { events, counters, budget_unreachable, findings, step_ups, unknown_fields, rejected } = summary;
+    let Summary { events, counters, budget_unreachable, findings, step_ups, unknown_fields, rejected, control } = summary;
     let Counters { duplicates, late, sessions, withheld, insufficient, .. } = counters;
     let rate = *events as f64 / seconds.max(1e-9);
     eprintln!("{events} events, {sessions} sessions, {findings} publications of findings, {step_ups} step-up requests; {rate:.0} events/s");
     let remarks = [
+        (*control, "control records"),
         (*duplicates, "duplicates skipped"),
         (*late, "late events scored without learning"),
         (*unknown_fields, "unknown fields ignored"),

@@ -24,6 +24,7 @@ use budget::Budget;
 use campaigns::Campaigns;
 use sessions::{Session, SessionSlot, Sessions};
 
+pub use crate::govern::Tables;
 pub use output::{EventScore, Output, ScoreState, SessionEnd, Verdict};
 
 use crate::baseline::GroupIndex;
@@ -33,6 +34,7 @@ use crate::detect::Detector;
 use crate::detect::observe::{attribute_texts, observe};
 use crate::event::{Action, Event};
 use crate::finding::Decision;
+use crate::govern::{ControlRecord, ControlValue};
 use crate::stats::hash;
 
 /// Seeds the hashes of names. Part of the stored state: a snapshot is read under the key it was written with.
@@ -48,10 +50,6 @@ pub struct Shard {
     /// Number of partitions; a daily budget is shared among them.
     pub partitions: i32,
 }
-
-/// What tables the shard may read. Inventory, answers and the others join with their issues.
-#[derive(Debug, Clone, Default)]
-pub struct Tables {}
 
 /// What a shard counted; never part of a decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +160,24 @@ impl Engine {
             self.forget(slot);
         } else if self.sessions.get(slot).detected.events() >= self.config.detect.sessions.events_max {
             self.close(slot, outputs);
+        }
+    }
+
+    /// A control record came, and `tables` hold it already. Changes what follows from it in this shard; the same record twice
+    /// changes nothing.
+    ///
+    /// Inventory and sightings are read where an event is judged, and change nothing here. No state of a shard waits for an
+    /// answer, an acknowledgement, a state, a verdict or a change yet.
+    pub fn on_control(&mut self, record: &ControlRecord, tables: &Tables, outputs: &mut Vec<Output>) {
+        match &record.value {
+            ControlValue::Inventory(_) | ControlValue::Sighting(_) => (),
+            ControlValue::Answer(_)
+            | ControlValue::Ack(_)
+            | ControlValue::State(_)
+            | ControlValue::Feedback(_)
+            | ControlValue::Change(_) => {
+                let _ = (tables, outputs);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an engine says, in the order in which it happened.
 
 use crate::finding::{Decision, Finding, StepUpRequest};
+use crate::govern::Sighting;
 
 /// What was said of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub enum Output {
     Finding(Box<Finding>),
     /// A question to publish.
     StepUp(Box<StepUpRequest>),
+    /// Something to tell the other shards.
+    Sighting(Box<Sighting>),
 }
 
 /// An analyst's verdict on a closed session.

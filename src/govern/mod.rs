@@ -3,6 +3,7 @@
 
 mod agent_state;
 mod contract;
+pub mod control;
 mod credentials;
 pub mod inventory;
 mod judge;
@@ -11,15 +12,18 @@ mod limit_judge;
 pub mod pattern;
 pub mod record;
 pub mod sightings;
+pub mod tables;
 mod violation;
 mod window;
 mod yaml;
 
 pub use contract::Contract;
+pub use control::{ControlRecord, ControlTopic, ControlValue};
 pub use inventory::Inventory;
 pub use judge::{Judge, Judgement};
 pub use record::InventoryRecord;
 pub use sightings::{Sighting, Sightings};
+pub use tables::Tables;
 pub use violation::{Ask, Violation};
 
 #[cfg(test)]

@@ -45,6 +45,17 @@ pub enum Sighting {
     },
 }
 
+impl Sighting {
+    /// The key on the sightings topic: the newest record of a key stands for all of them.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::CredentialUse { credential_id, agent_id, .. } => format!("credential/{credential_id}/{agent_id}"),
+            Self::NearLimit { agent_id, event_id, .. } => format!("near/{agent_id}/{event_id}"),
+        }
+    }
+}
+
 /// An amount just under a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NearLimit {

@@ -124,7 +124,7 @@ impl Shards {
         let mut result = Ok(());
         for output in std::mem::take(&mut self.outputs) {
             match output {
-                Output::Score(_) | Output::SessionEnd(_) => (),
+                Output::Score(_) | Output::SessionEnd(_) | Output::Sighting(_) => (),
                 Output::Finding(finding) => {
                     self.assembly.meters.findings.inc();
                     for topic in &self.findings {

@@ -1,5 +1,6 @@
 //! What works on recorded streams: reading, replaying, judging against ground truth, making streams.
 
+pub mod control_files;
 pub mod evaluate;
 pub mod expectation;
 pub mod generate;

@@ -135,6 +135,20 @@ impl Recording {
     }
 }
 
+/// The whole content of one file, decompressed; `-` is standard input.
+///
+/// # Errors
+/// Opening, reading or decompressing failed; the file is named.
+pub fn read_whole(path: &Path) -> Result<Vec<u8>, RecordingError> {
+    let mut sources = Recording::open(&[path.to_owned()])?.sources;
+    let mut content = Vec::new();
+    if let Some(source) = sources.next() {
+        let mut reader = Reader::new(source, &ProgressBar::hidden())?;
+        reader.lines.read_to_end(&mut content).map_err(|source| RecordingError { path: path.to_owned(), source })?;
+    }
+    Ok(content)
+}
+
 impl Reader {
     /// Looks at the first bytes, which say more than a file's name.
     fn new(Source { path, raw }: Source, progress: &ProgressBar) -> Result<Self, RecordingError> {

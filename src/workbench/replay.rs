@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use super::control_files::ControlFiles;
 use super::recording::{Line, Recording, RecordingError};
 use crate::config::EngineConfig;
 use crate::engine::{Counters, Engine, EventScore, Output, SessionEnd, Shard, Tables};
 use crate::event::native::{self, Origin};
 use crate::event::{DecodeError, Event};
 use crate::finding::{Finding, StepUpRequest};
+use crate::govern::ControlRecord;
 
 /// What to do with the stream besides running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,22 +88,32 @@ pub struct Summary {
     pub unknown_fields: u64,
     /// Records that were refused, by reason.
     pub rejected: BTreeMap<&'static str, Rejected>,
+    /// Control records handed to the engine.
+    pub control: u64,
 }
 
-/// Runs a whole stream through a new engine; sessions still open at its end close there.
+/// Runs a whole stream through a new engine; sessions still open at its end close there. Control records take effect before the
+/// first event of their time or a later one.
 ///
 /// # Errors
 /// Reading or writing failed. A record that cannot be decoded is no error: it is counted in the summary.
-pub fn replay(recording: &mut Recording, config: &EngineConfig, plan: Plan, sink: &mut impl Sink) -> Result<Summary, ReplayError> {
+pub fn replay(
+    recording: &mut Recording,
+    control: ControlFiles,
+    config: &EngineConfig,
+    plan: Plan,
+    sink: &mut impl Sink,
+) -> Result<Summary, ReplayError> {
     let mut config = config.clone();
     if plan.learn_until.is_some() || plan.seal_at.is_some() {
         // The command line says when to seal; the automatic seal after so many sessions would come before it.
         config.detect.seal_after_sessions = None;
     }
     let mut engine = Engine::new(Arc::new(config), plan.shard);
-    let tables = Tables::default();
+    let mut tables = Tables::default();
     let mut marks = Marks { learn_until: plan.learn_until, seal_at: plan.seal_at };
-    let mut summary = Summary::default();
+    let mut summary = Summary { rejected: control.rejected, ..Summary::default() };
+    let mut control = control.records.into_iter().peekable();
     let mut outputs = Vec::new();
     while let Some(line) = recording.next_line()? {
         let decoded = match native::decode(line.bytes, Origin { partition: plan.shard.partition, offset: line.offset }) {
@@ -113,9 +125,18 @@ pub fn replay(recording: &mut Recording, config: &EngineConfig, plan: Plan, sink
         };
         summary.events += 1;
         summary.unknown_fields += u64::from(decoded.unknown_fields);
-        marks.pass(decoded.event.ts, &mut engine, &mut outputs);
+        let ts = decoded.event.ts;
+        while let Some(record) = control.next_if(|record| record.ts <= ts) {
+            marks.pass(record.ts, &mut engine, &mut outputs);
+            summary.take_control(&record, &mut tables, &mut engine, &mut outputs, sink)?;
+        }
+        marks.pass(ts, &mut engine, &mut outputs);
         engine.on_event(&decoded.event, &tables, &mut outputs);
         summary.hand_over(Some(&decoded.event), &mut outputs, sink)?;
+    }
+    for record in control {
+        marks.pass(record.ts, &mut engine, &mut outputs);
+        summary.take_control(&record, &mut tables, &mut engine, &mut outputs, sink)?;
     }
     engine.finish(&mut outputs);
     summary.hand_over(None, &mut outputs, sink)?;
@@ -131,7 +152,7 @@ struct Marks {
 }
 
 impl Marks {
-    /// Applies what lies before an event at `ts`.
+    /// Applies what lies before an event or control record at `ts`.
     fn pass(&mut self, ts: i64, engine: &mut Engine, outputs: &mut Vec<Output>) {
         if self.seal_at.take_if(|at| *at < ts).is_some() {
             engine.seal();
@@ -154,6 +175,20 @@ impl Summary {
         rejected.count += 1;
     }
 
+    fn take_control(
+        &mut self,
+        record: &ControlRecord,
+        tables: &mut Tables,
+        engine: &mut Engine,
+        outputs: &mut Vec<Output>,
+        sink: &mut impl Sink,
+    ) -> io::Result<()> {
+        self.control += 1;
+        tables.apply(record);
+        engine.on_control(record, tables, outputs);
+        self.hand_over(None, outputs, sink)
+    }
+
     /// `event` is the one just given; at the end of the stream there is none, and nothing is scored.
     fn hand_over(&mut self, event: Option<&Event<'_>>, outputs: &mut Vec<Output>, sink: &mut impl Sink) -> io::Result<()> {
         for output in outputs.drain(..) {
@@ -172,6 +207,8 @@ impl Summary {
                     self.step_ups += 1;
                     sink.step_up(&request)?;
                 }
+                // There is no other shard to tell.
+                Output::Sighting(_) => (),
             }
         }
         Ok(())

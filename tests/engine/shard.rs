@@ -46,6 +46,7 @@ impl TestShard {
                 }
                 Output::Finding(finding) => self.findings.push(*finding),
                 Output::StepUp(request) => self.requests.push(*request),
+                Output::Sighting(_) => (),
             }
         }
     }

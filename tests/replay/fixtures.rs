@@ -9,6 +9,7 @@ use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::{EventScore, SessionEnd, Shard};
 use gaitkeeper::event::Event;
 use gaitkeeper::finding::{Finding, StepUpRequest};
+use gaitkeeper::workbench::control_files::ControlFiles;
 use gaitkeeper::workbench::expectation::{Expectations, Seen};
 use gaitkeeper::workbench::recording::Recording;
 use gaitkeeper::workbench::replay::{Plan, Sink, replay};
@@ -48,7 +49,7 @@ fn check(name: &str) {
     let mut recording = Recording::open(&files).expect("streams");
     let plan = Plan { shard: Shard { partition: 0, partitions: 1 }, learn_until: None, seal_at: None };
     let mut findings = Findings::default();
-    let summary = replay(&mut recording, &EngineConfig::default(), plan, &mut findings).expect("readable");
+    let summary = replay(&mut recording, ControlFiles::default(), &EngineConfig::default(), plan, &mut findings).expect("readable");
     assert!(summary.rejected.is_empty(), "{:?}", summary.rejected);
     let failures: Vec<String> = expectations
         .judge(&findings.0)
