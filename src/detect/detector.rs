@@ -60,6 +60,12 @@ impl Detector {
         self.frozen = true;
     }
 
+    /// What was learned before, under the settings of now.
+    #[must_use]
+    pub fn resumed(constants: Detect, model: Model, calibration: Calibration, learning: Learning, frozen: bool) -> Self {
+        Self { model, calibration, learning: learning.under(constants.seal_after_sessions), frozen, constants }
+    }
+
     /// Opens a session.
     #[must_use]
     pub fn open(&self, agent: AgentIndex, group: Option<GroupIndex>) -> OpenSession {

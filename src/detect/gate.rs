@@ -10,6 +10,7 @@ use super::session::{OpenSession, StoredScores};
 use crate::baseline::agent::Stratum;
 use crate::baseline::learn::{Gate, SessionDelta};
 use crate::baseline::pins::{Fact, Owner, Pins};
+use crate::baseline::{AgentIndex, GroupIndex};
 
 /// Sessions below this p wait for an analyst.
 const QUARANTINE_BELOW: f64 = 0.01;
@@ -81,6 +82,18 @@ impl Learning {
     #[must_use]
     pub fn quarantined(&self) -> usize {
         self.quarantine.len()
+    }
+
+    /// The same under the settings of now: when to seal is no part of what was learned.
+    #[must_use]
+    pub fn under(self, seal_after_sessions: Option<u32>) -> Self {
+        Self { seal_after_sessions, ..self }
+    }
+
+    /// Of which agent and group the session is that waits as `handle`.
+    #[must_use]
+    pub fn waiting(&self, handle: u64) -> Option<(AgentIndex, Option<GroupIndex>)> {
+        self.quarantine.iter().find(|waiting| waiting.handle == handle).map(|waiting| (waiting.session.agent, waiting.session.group))
     }
 
     fn is_sealed(&self, sessions: u32) -> bool {

@@ -46,6 +46,8 @@ pub struct Agent {
     pub open: Vec<SessionSlot>,
     /// When the newest session began, in sessions of the shard.
     pub newest_begun: u64,
+    /// Every baseline that was made for it, the oldest first.
+    pub baselines: Vec<AgentIndex>,
     versions: Vec<(u64, AgentIndex)>,
     recent: VecDeque<RecentSession>,
     event_ids: VecDeque<u64>,
@@ -83,10 +85,12 @@ impl Agents {
         }
         let slot = AgentSlot(index(self.known.len()));
         self.by_id.insert(hash, slot);
+        let current = add_baseline(model, None, None, now);
         self.known.push(Agent {
             id: id.into(),
             newest_ts: i64::MIN,
-            current: add_baseline(model, None, None, now),
+            current,
+            baselines: vec![current],
             open: Vec::new(),
             newest_begun: 0,
             versions: Vec::new(),
@@ -105,6 +109,19 @@ impl Agents {
     /// An agent, to change.
     pub fn get_mut(&mut self, slot: AgentSlot) -> &mut Agent {
         &mut self.known[slot.0 as usize]
+    }
+
+    /// The agents as they were, in the order of their numbers.
+    #[must_use]
+    pub fn restored(key: u64, known: Vec<Agent>) -> Self {
+        let by_id = known.iter().enumerate().map(|(slot, agent)| (hash::keyed(agent.id.as_bytes(), key), AgentSlot(index(slot)))).collect();
+        Self { key, by_id, known }
+    }
+
+    /// Whose baseline it is. A search, for what is rare.
+    #[must_use]
+    pub fn owner(&self, baseline: AgentIndex) -> Option<AgentSlot> {
+        self.known.iter().position(|agent| agent.baselines.contains(&baseline)).map(|slot| AgentSlot(index(slot)))
     }
 
     /// Number of agents.
@@ -152,7 +169,9 @@ impl Agent {
             None if self.versions.len() >= VERSIONS => return None,
             None => {
                 let parent = (model.agent(self.current).sessions >= PARENT_SESSIONS).then_some(self.current);
-                add_baseline(model, Some(version), parent, now)
+                let added = add_baseline(model, Some(version), parent, now);
+                self.baselines.push(added);
+                added
             }
         };
         if known.is_none() {

@@ -1,5 +1,7 @@
 //! The operator's budget as a threshold: the share of ordinary sessions that may alarm (DETECTION.md, section 2.4).
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::AlarmBudget;
 
 const DAY_MS: f64 = 86_400_000.0;
@@ -16,31 +18,36 @@ const WATCHED_SESSIONS: f64 = 200.0;
 pub struct Budget {
     accepted: AlarmBudget,
     partitions: f64,
+    /// What was seen so far.
+    pub past: Past,
+    /// The threshold that would keep the budget lies outside what can be kept.
+    pub unreachable: bool,
+}
+
+/// The sessions behind the threshold.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Past {
     first_ms: Option<i64>,
     last_ms: i64,
     sessions: f64,
     elapsed_ms: f64,
     alarmed: f64,
     watched: f64,
-    /// The threshold that would keep the budget lies outside what can be kept.
-    pub unreachable: bool,
 }
 
 impl Budget {
     /// A budget for the whole fleet, of which this shard has its part.
     #[must_use]
     pub fn new(budget: AlarmBudget, partitions: i32) -> Self {
-        Self {
-            accepted: budget,
-            partitions: f64::from(partitions.max(1)),
-            first_ms: None,
-            last_ms: 0,
-            sessions: 0.0,
-            elapsed_ms: 0.0,
-            alarmed: 0.0,
-            watched: 0.0,
-            unreachable: false,
-        }
+        Self::resumed(budget, partitions, Past::default())
+    }
+
+    /// A budget that goes on after what was seen before.
+    #[must_use]
+    pub fn resumed(budget: AlarmBudget, partitions: i32, past: Past) -> Self {
+        let mut resumed = Self { accepted: budget, partitions: f64::from(partitions.max(1)), past, unreachable: false };
+        resumed.look();
+        resumed
     }
 
     /// Share of ordinary sessions that may alarm now.
@@ -54,29 +61,33 @@ impl Budget {
 
     /// One session closed at stream time `now_ms`, with or without an alarm.
     pub fn session_closed(&mut self, now_ms: i64, alarmed: bool) {
-        let first = *self.first_ms.get_or_insert(now_ms);
-        let passed = (now_ms - self.last_ms.max(first)).max(0) as f64;
-        self.last_ms = self.last_ms.max(now_ms);
+        let first = *self.past.first_ms.get_or_insert(now_ms);
+        let passed = (now_ms - self.past.last_ms.max(first)).max(0) as f64;
+        self.past.last_ms = self.past.last_ms.max(now_ms);
         let kept = (-passed / HALF_LIFE_MS).exp2();
-        self.sessions = self.sessions * kept + 1.0;
+        self.past.sessions = self.past.sessions * kept + 1.0;
         let mean_life = HALF_LIFE_MS / std::f64::consts::LN_2;
-        self.elapsed_ms = self.elapsed_ms * kept + mean_life * (1.0 - kept);
+        self.past.elapsed_ms = self.past.elapsed_ms * kept + mean_life * (1.0 - kept);
         let fade = 1.0 - 1.0 / WATCHED_SESSIONS;
-        self.watched = self.watched * fade + 1.0;
-        self.alarmed = self.alarmed * fade + if alarmed { 1.0 } else { 0.0 };
-        self.unreachable = self.wanted_alpha().is_some_and(|alpha| !(ALPHA_MIN..=ALPHA_MAX).contains(&alpha));
+        self.past.watched = self.past.watched * fade + 1.0;
+        self.past.alarmed = self.past.alarmed * fade + if alarmed { 1.0 } else { 0.0 };
+        self.look();
     }
 
     /// Far more of the last sessions alarmed than the budget allows: either an attack wave, or work that the baseline does not know.
     #[must_use]
     pub fn is_overrun(&self) -> bool {
-        self.alarmed >= 6.0 && self.alarmed > 3.0 * self.alpha() * self.watched
+        self.past.alarmed >= 6.0 && self.past.alarmed > 3.0 * self.alpha() * self.past.watched
+    }
+
+    fn look(&mut self) {
+        self.unreachable = self.wanted_alpha().is_some_and(|alpha| !(ALPHA_MIN..=ALPHA_MAX).contains(&alpha));
     }
 
     fn wanted_alpha(&self) -> Option<f64> {
         let AlarmBudget::PerDay(alarms) = self.accepted else { return None };
-        let seen = self.first_ms.map_or(0.0, |first| (self.last_ms - first) as f64);
-        (seen >= DAY_MS).then(|| alarms / self.partitions / (self.sessions / self.elapsed_ms * DAY_MS))
+        let seen = self.past.first_ms.map_or(0.0, |first| (self.past.last_ms - first) as f64);
+        (seen >= DAY_MS).then(|| alarms / self.partitions / (self.past.sessions / self.past.elapsed_ms * DAY_MS))
     }
 }
 

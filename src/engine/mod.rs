@@ -13,6 +13,7 @@ pub mod output;
 pub mod reversibility;
 pub mod sessions;
 pub mod severity;
+pub mod snapshot;
 pub mod step_up;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use agents::{AgentSlot, Agents, VersionChange};
 use budget::Budget;
 use campaigns::Campaigns;
 use sessions::{Session, SessionSlot, Sessions};
+use snapshot::Changes;
 
 pub use crate::govern::Tables;
 pub use output::{EventScore, Output, ScoreState, SessionEnd, Verdict};
@@ -86,6 +88,7 @@ pub struct Engine {
     frozen: bool,
     handles: u64,
     counters: Counters,
+    changes: Changes,
 }
 
 impl Engine {
@@ -106,6 +109,7 @@ impl Engine {
             frozen: false,
             handles: 0,
             counters: Counters::default(),
+            changes: Changes::default(),
             shard,
             config,
         }
@@ -114,6 +118,7 @@ impl Engine {
     /// Closes what the event shows to be over, scores the event, judges, decides; appends what came of it to `outputs`.
     pub fn on_event(&mut self, event: &Event<'_>, _tables: &Tables, outputs: &mut Vec<Output>) {
         let agent = self.agents.find_or_add(&event.agent_id, event.ts, &mut self.detector.model);
+        self.touch(agent);
         if self.agents.get_mut(agent).is_repeat(&event.event_id, HASH_KEY) {
             self.counters.duplicates += 1;
             outputs.push(Output::Score(EventScore::UNSCORABLE));
@@ -221,6 +226,12 @@ impl Engine {
 
     /// An analyst's verdict on the closed session `handle`. False if it waits no longer.
     pub fn give_verdict(&mut self, handle: u64, verdict: Verdict) -> bool {
+        if let Some((baseline, group)) = self.detector.learning.waiting(handle) {
+            if let Some(agent) = self.agents.owner(baseline) {
+                self.touch(agent);
+            }
+            self.touch_group(group);
+        }
         match verdict {
             Verdict::Benign => self.detector.release(handle),
             Verdict::Malicious => self.detector.discard(handle),
@@ -325,11 +336,15 @@ impl Engine {
         let group = GroupIndex(u32::try_from(groups.len()).ok()?);
         groups.push(GroupBaseline { name: name.into(), ..GroupBaseline::default() });
         self.groups.insert(hash, group);
+        self.touch_group(Some(group));
         Some(group)
     }
 
     /// Closes a session: scores its end, says so, closes its findings, and learns what the gate lets in.
     fn close(&mut self, slot: SessionSlot, outputs: &mut Vec<Output>) {
+        let (agent, group) = (self.sessions.get(slot).agent, self.sessions.get(slot).detected.group);
+        self.touch(agent);
+        self.touch_group(group);
         let (reading, end) = self.detector.score_end(&mut self.sessions.get_mut(slot).detected);
         let raised = self.judge_end(&reading, slot);
         let Session { detected, agent, key, id, last_ts, teaches, mut alarm, .. } = *self.sessions.take(slot);

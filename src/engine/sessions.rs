@@ -80,7 +80,41 @@ pub struct Sessions {
     begun: u64,
 }
 
+/// What there is to know of a shard's session numbers beside the open sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    slots: usize,
+    free: Vec<SessionSlot>,
+    begun: u64,
+}
+
 impl Sessions {
+    /// What a snapshot needs beside the open sessions.
+    #[must_use]
+    pub fn numbers(&self) -> Numbers {
+        Numbers { slots: self.slots.len(), free: self.free.clone(), begun: self.begun }
+    }
+
+    /// The open sessions as they were; `None` if a number does not fit.
+    #[must_use]
+    pub fn restored(numbers: Numbers, open: impl IntoIterator<Item = (SessionSlot, Session)>, rules: &SessionRules) -> Option<Self> {
+        let Numbers { slots, free, begun } = numbers;
+        let mut sessions = Self { slots: Vec::new(), free, due: BinaryHeap::new(), begun };
+        for (slot, session) in open {
+            let at = slot.0 as usize;
+            if at >= slots {
+                return None;
+            }
+            if sessions.slots.len() <= at {
+                sessions.slots.resize_with(at + 1, || None);
+            }
+            sessions.due.push(Reverse((due(&session, rules), session.begun, slot)));
+            sessions.slots[at] = Some(Box::new(session));
+        }
+        sessions.slots.resize_with(slots, || None);
+        Some(sessions)
+    }
+
     /// Opens a session; the number says when it began.
     ///
     /// # Panics

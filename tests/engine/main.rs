@@ -5,3 +5,4 @@ mod campaigns;
 mod invariance;
 mod sessions;
 mod shard;
+mod snapshot;
