@@ -173,7 +173,7 @@ impl Engine {
     ///
     /// # Errors
     /// When a part is missing, cannot be read, or does not fit the others.
-    pub fn restore(config: Arc<EngineConfig>, shard: Shard, parts: impl IntoIterator<Item = Part>) -> Result<Self, RestoreError> {
+    pub fn restore(config: &Arc<EngineConfig>, shard: Shard, parts: impl IntoIterator<Item = Part>) -> Result<Self, RestoreError> {
         let mut read = Read::default();
         for part in parts {
             read.take(&part)?;
@@ -315,7 +315,7 @@ impl Read {
         Ok(())
     }
 
-    fn assemble(self, config: Arc<EngineConfig>, shard: Shard) -> Result<Engine, RestoreError> {
+    fn assemble(self, config: &Arc<EngineConfig>, shard: Shard) -> Result<Engine, RestoreError> {
         let missing = |name| move || RestoreError::Missing { name };
         let ShardPart { agents, baselines, groups, sessions, budget, stream_ms, frozen, handles, counters } =
             self.shard.ok_or_else(missing(PartName::Shard))?;
@@ -325,7 +325,7 @@ impl Read {
         let learning = self.learning.ok_or_else(missing(PartName::Learning))?;
         let campaigns = self.campaigns.ok_or_else(missing(PartName::Campaigns))?;
         let groups = whole(self.groups, groups, PartName::Group)?;
-        let mut engine = Engine::new(Arc::clone(&config), shard);
+        let mut engine = Engine::new(Arc::clone(config), shard);
         let mut placed: Vec<Option<AgentBaseline>> = (0..baselines).map(|_| None).collect();
         let (mut known, mut open) = (Vec::new(), Vec::new());
         for (number, read) in (0..).zip(whole(self.agents, agents, PartName::Agent)?) {

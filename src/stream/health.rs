@@ -36,12 +36,15 @@ impl ServicePages {
         Page { status: 200, content_type: "text/plain; version=0.0.4", body }
     }
 
-    /// Ready: the brokers answer and every lane has been given its partitions.
+    /// Ready: the brokers answer, every lane has been given its partitions, and their state is restored.
     fn ready(&self) -> Page {
         let (connected, lanes) = (self.link.is_reachable(), self.assembly.config.kafka.lanes);
         let joined = self.assembly.progress.lanes_joined();
-        let ready = connected && joined == lanes;
-        let body = json!({"ready": ready, "brokers_answer": connected, "lanes": lanes, "lanes_with_partitions": joined});
+        let restoring = self.assembly.progress.partitions_restoring();
+        let ready = connected && joined == lanes && restoring == 0;
+        let body = json!({
+            "ready": ready, "brokers_answer": connected, "lanes": lanes, "lanes_with_partitions": joined, "partitions_restoring": restoring
+        });
         Page { status: if ready { 200 } else { 503 }, content_type: "application/json", body: format!("{body}\n") }
     }
 }

@@ -13,6 +13,7 @@ use super::link::Link;
 use super::outbox::{Failed, Outbox};
 use super::rebalance::Ownership;
 use super::shards::{Assembly, Shards};
+use super::state::StateReader;
 use super::watchdog::Watch;
 use super::{Stop, client};
 
@@ -26,7 +27,7 @@ const COMMIT_WITHIN: Duration = Duration::from_secs(5);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// Why a lane's clients are of no use any more.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LaneError {
     /// New clients may do better.
     #[error("{0}")]
@@ -34,6 +35,12 @@ pub enum LaneError {
     /// New clients would fail in the same way.
     #[error("{0}")]
     Refused(KafkaError),
+    /// State could not be read; a new try may do better.
+    #[error("{0}")]
+    Unread(String),
+    /// State that nobody should go on with.
+    #[error("{0}")]
+    Contradiction(String),
 }
 
 impl From<KafkaError> for LaneError {
@@ -78,12 +85,17 @@ impl Lane {
         let outbox =
             Outbox::open(kafka, self.transactional_id.as_deref(), Arc::clone(&self.link), Arc::clone(&self.watch), self.stop.clone())?;
         let shards = Shards::new(Arc::clone(&self.assembly), outbox);
-        let ownership = Ownership::new(shards, Arc::clone(&self.link), Arc::clone(&self.watch), self.stop.clone());
+        let reader = if self.assembly.keeps_state {
+            Some(StateReader::new(kafka, &self.link, Arc::clone(&self.watch), self.stop.clone())?)
+        } else {
+            None
+        };
+        let ownership = Ownership::new(shards, reader, Arc::clone(&self.link), Arc::clone(&self.watch), self.stop.clone());
         let consumer = BaseConsumer::from_config_and_context(&client::consumer(kafka), ownership)?;
         let topics: Vec<&str> = self.assembly.names.inputs.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
         let ended = self.poll(&consumer);
-        if let Err(LaneError::Broken(error) | LaneError::Refused(error)) = &ended {
+        if let Err(error) = &ended {
             consumer.context().shards().break_down(error.clone());
         }
         // Dropping the consumer leaves the group; its last callback still commits through the producer, which lives in its context.
@@ -106,7 +118,7 @@ impl Lane {
             }
             let mut shards = consumer.context().shards();
             if let Some(error) = shards.broken() {
-                return Err(LaneError::from(error.clone()));
+                return Err(error.clone());
             }
             if shards.is_commit_due() {
                 let committed = shards.commit(consumer);
@@ -164,7 +176,7 @@ fn heard(error: KafkaError) -> Result<(), LaneError> {
                 tracing::debug!(%error, "the consumer reports");
                 Ok(())
             }
-            refused @ LaneError::Refused(_) => Err(refused),
+            refused => Err(refused),
         },
     }
 }

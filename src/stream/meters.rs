@@ -36,6 +36,20 @@ pub struct Meters {
     pub lag: IntGaugeVec,
     /// Records that the brokers deleted before they were read.
     pub records_lost: IntCounter,
+    /// Bytes written to the state topic.
+    pub state_bytes: IntCounter,
+    /// Epochs that became complete.
+    pub epochs: IntCounter,
+    /// How long they took from their beginning.
+    pub epoch_seconds: Histogram,
+    /// How long events waited for one step of an epoch.
+    pub snapshot_pause_seconds: Histogram,
+    /// Events applied again, silently, to restore state.
+    pub reapplied: IntCounter,
+    /// Records that were deleted before state could be restored from them.
+    pub reapply_missing: IntCounter,
+    /// How long partitions took to restore.
+    pub restore_seconds: Histogram,
 }
 
 impl Meters {
@@ -60,6 +74,12 @@ impl Meters {
         let partitions = IntGauge::new("gaitkeeper_partitions", "Partitions owned now").expect("a valid name");
         let lag = IntGaugeVec::new(Opts::new("gaitkeeper_lag_records", "Records behind the end of the partition"), &["topic", "partition"])
             .expect("a valid name");
+        let seconds = |name: &str, help: &str| {
+            let options = HistogramOpts::new(format!("gaitkeeper_{name}_seconds"), help).buckets(COMMIT_SECONDS.to_vec());
+            let histogram = Histogram::with_opts(options).expect("ascending buckets");
+            registry.register(Box::new(histogram.clone())).expect("a name used once");
+            histogram
+        };
         registry.register(Box::new(lag.clone())).expect("a name used once");
         registry.register(Box::new(dead_letters.clone())).expect("a name used once");
         registry.register(Box::new(commit_seconds.clone())).expect("a name used once");
@@ -78,6 +98,13 @@ impl Meters {
             partitions,
             lag,
             records_lost: counter("records_lost_total", "Records that the brokers deleted before they were read"),
+            state_bytes: counter("state_bytes_total", "Bytes written to the state topic"),
+            epochs: counter("epochs_total", "Snapshots that became complete"),
+            epoch_seconds: seconds("epoch", "Duration of snapshots from beginning to validity"),
+            snapshot_pause_seconds: seconds("snapshot_pause", "How long events waited for one step of a snapshot"),
+            reapplied: counter("reapplied_events_total", "Events applied again, silently, to restore state"),
+            reapply_missing: counter("reapply_missing_total", "Records that were deleted before state could be restored from them"),
+            restore_seconds: seconds("restore", "Time that partitions took to restore"),
             registry,
         }
     }

@@ -8,11 +8,13 @@ pub mod link;
 pub mod meters;
 pub mod ordinal;
 mod outbox;
-mod progress;
+pub mod progress;
 mod rebalance;
 mod record;
+pub mod restore;
 pub mod service;
-mod shards;
+pub mod shards;
+pub mod state;
 pub mod stop;
 pub mod topic;
 pub mod topics;
@@ -43,6 +45,8 @@ pub enum StreamError {
     Unreachable { brokers: String, cause: String },
     #[error("lane: {0}")]
     Lane(#[source] KafkaError),
+    #[error("state: {0}")]
+    State(String),
     #[error("a lane panicked")]
     Panicked,
     #[error("{lanes} lanes still run {} s after the stop; what they had not committed is done again at the next start", within.as_secs_f32())]

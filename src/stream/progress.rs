@@ -23,6 +23,7 @@ const BEHIND_SECONDS_MAX: f64 = 10.0;
 pub struct Progress {
     next: Mutex<BTreeMap<(String, i32), i64>>,
     joined: AtomicUsize,
+    restoring: AtomicUsize,
 }
 
 impl Progress {
@@ -58,9 +59,33 @@ impl Progress {
         self.joined.load(Ordering::Relaxed)
     }
 
+    /// Partitions are being restored until the guard is dropped.
+    pub fn restoring(&self, partitions: usize) -> Restoring<'_> {
+        self.restoring.fetch_add(partitions, Ordering::Relaxed);
+        Restoring { progress: self, partitions }
+    }
+
+    /// Partitions that are being restored.
+    #[must_use]
+    pub fn partitions_restoring(&self) -> usize {
+        self.restoring.load(Ordering::Relaxed)
+    }
+
     fn positions(&self) -> Vec<(String, i32, i64)> {
         let positions = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         positions.iter().map(|((topic, partition), next)| (topic.clone(), *partition, *next)).collect()
+    }
+}
+
+/// Counts partitions as being restored while it lives.
+pub struct Restoring<'p> {
+    progress: &'p Progress,
+    partitions: usize,
+}
+
+impl Drop for Restoring<'_> {
+    fn drop(&mut self) {
+        self.progress.restoring.fetch_sub(self.partitions, Ordering::Relaxed);
     }
 }
 

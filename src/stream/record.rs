@@ -24,6 +24,8 @@ pub struct Record {
     pub from: InputPartition,
     /// Topic with prefix.
     pub topic: Arc<str>,
+    /// Kafka partition where it is not the key that decides.
+    pub partition: Option<i32>,
     /// Key, if any.
     pub key: Option<Vec<u8>>,
     /// Value, if any.
@@ -36,6 +38,7 @@ impl Record {
     /// The record in the client library's form; `index` comes back with the acknowledgement.
     pub fn as_sent(&self, index: usize) -> BaseRecord<'_, [u8], [u8], usize> {
         let mut record = BaseRecord::with_opaque_to(&self.topic, index);
+        record.partition = self.partition;
         record.key = self.key.as_deref();
         record.payload = self.value.as_deref();
         if !self.headers.is_empty() {

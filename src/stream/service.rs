@@ -33,7 +33,7 @@ const NAP: Duration = Duration::from_millis(20);
 pub enum TopicCheck {
     /// All of them, with partitions and cleanup policy.
     Full,
-    /// Only that the inputs are there: the in-process cluster has no settings to look at.
+    /// Only that the inputs are there: the in-process cluster has no settings to look at, and no compaction, so no state is kept there.
     Inputs,
 }
 
@@ -76,7 +76,14 @@ impl Service {
             }
         }
         let partitions = keeper.input_partitions()?;
-        let assembly = Arc::new(Assembly { config: Arc::clone(config), names, partitions, meters, progress: Progress::default() });
+        let assembly = Arc::new(Assembly {
+            config: Arc::clone(config),
+            names,
+            partitions,
+            meters,
+            progress: Progress::default(),
+            keeps_state: check == TopicCheck::Full,
+        });
         Self::start(assembly, &link, stop, on_hang).map(Some)
     }
 
@@ -215,8 +222,9 @@ fn keep_running(lane: &Lane) -> Result<(), StreamError> {
         match lane.run() {
             Ok(()) => return Ok(()),
             Err(LaneError::Refused(error)) => return Err(StreamError::Lane(error)),
+            Err(LaneError::Contradiction(message)) => return Err(StreamError::State(message)),
             Err(LaneError::Broken(error)) if lane.stop.is_requested() => return Err(StreamError::Lane(error)),
-            Err(LaneError::Broken(error)) => {
+            Err(error) => {
                 tracing::warn!(%error, "starting afresh from the last commit");
                 lane.assembly.meters.rebuilds.inc();
                 if since.elapsed() > LIVED_LONG {

@@ -11,13 +11,17 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
 
 use super::intake;
+use super::lane::LaneError;
 use super::meters::Meters;
 use super::outbox::{Failed, Outbox};
 use super::progress::Progress;
 use super::record::{InputPartition, Record};
+use super::restore::Restored;
+use super::state::Epochs;
+use super::state::form::{self, Checkpoint, StateRecord};
 use super::topic::TopicNames;
 use crate::config::Config;
-use crate::engine::{Engine, Output, Shard, Tables};
+use crate::engine::{Engine, Output, Tables};
 use crate::event::DeadLetter;
 
 /// Records in one transaction; with more it is committed early, so that memory stays bounded.
@@ -38,6 +42,8 @@ pub struct Assembly {
     pub meters: Meters,
     /// How far the lanes are.
     pub progress: Progress,
+    /// Whether state is written to its topic and restored from there.
+    pub keeps_state: bool,
 }
 
 /// One owned partition.
@@ -47,6 +53,12 @@ struct Owned {
     next: i64,
     /// The next offset to take, as the group has it.
     committed: i64,
+    /// The offset of the newest checkpoint that was written, committed or not.
+    checkpointed: i64,
+    /// The offset at which it began without any state.
+    began: i64,
+    /// Its snapshots; `None` where no state is kept.
+    epochs: Option<Epochs>,
 }
 
 /// All that the poll loop and the rebalance callback share.
@@ -55,6 +67,7 @@ pub struct Shards {
     findings: Vec<Arc<str>>,
     step_up_requests: Arc<str>,
     dead_letters: Arc<str>,
+    state: Arc<str>,
     owned: BTreeMap<InputPartition, Owned>,
     outbox: Outbox,
     /// When the first record after the last commit was taken.
@@ -64,7 +77,7 @@ pub struct Shards {
     /// Whether the group has given this lane its share, which may be nothing.
     joined: bool,
     /// Set when the clients are of no use any more.
-    broken: Option<KafkaError>,
+    broken: Option<LaneError>,
 }
 
 impl Shards {
@@ -76,6 +89,7 @@ impl Shards {
             findings: assembly.names.outputs.iter().map(shared).collect(),
             step_up_requests: shared(&assembly.names.step_up_requests),
             dead_letters: shared(&assembly.names.dead_letters),
+            state: shared(&assembly.names.state),
             owned: BTreeMap::new(),
             outbox,
             uncommitted_since: None,
@@ -146,6 +160,7 @@ impl Shards {
         Record {
             from,
             topic: Arc::clone(&self.dead_letters),
+            partition: None,
             key: letter.key.map(<[u8]>::to_vec),
             value: letter.payload.map(<[u8]>::to_vec),
             headers: own.chain(ours).collect(),
@@ -167,7 +182,9 @@ impl Shards {
     /// Whether it is time to commit.
     #[must_use]
     pub fn is_commit_due(&self) -> bool {
-        self.until_commit().is_some_and(|left| left.is_zero()) || self.outbox.len() >= UNCONFIRMED_MAX
+        self.until_commit().is_some_and(|left| left.is_zero())
+            || self.outbox.len() >= UNCONFIRMED_MAX
+            || (self.outbox.is_empty() && self.owned.values().any(Owned::wants_epoch))
     }
 
     fn until_commit(&self) -> Option<Duration> {
@@ -179,18 +196,26 @@ impl Shards {
     ///
     /// # Errors
     /// See [`Failed`].
+    ///
+    /// # Panics
+    /// Never: offsets that were read are valid ones.
     pub fn commit<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) -> Result<(), Failed> {
         let mut offsets = TopicPartitionList::new();
-        for (from, owned) in self.owned.iter().filter(|(_, owned)| owned.next > owned.committed) {
+        for (from, owned) in &self.owned {
+            // Records of state go with an offset even where it did not move: the group fences an owner that has lost the partition.
+            if owned.next == owned.committed && !self.outbox.holds(|of| of == *from) {
+                continue;
+            }
             offsets
                 .add_partition_offset(&self.assembly.names.inputs[from.input], from.partition, Offset::Offset(owned.next))
                 .expect("an offset that was read is a valid one");
         }
         if offsets.count() == 0 && self.outbox.is_empty() {
             self.uncommitted_since = None;
-            return Ok(());
+            return self.step_epochs();
         }
         let started = Instant::now();
+        self.checkpoint()?;
         self.outbox.commit(consumer, &offsets)?;
         self.assembly.meters.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.assembly.meters.commits.inc();
@@ -201,19 +226,68 @@ impl Shards {
                 self.assembly.progress.at(&self.assembly.names.inputs[from.input], from.partition, owned.next);
             }
         }
-        Ok(())
+        self.step_epochs()
     }
 
-    /// Begins to own a partition at its committed offset.
-    pub fn gain(&mut self, topic: &str, partition: i32, committed: Option<i64>) {
+    /// Writes how far each shard is, once for each offset that a commit carries.
+    fn checkpoint(&mut self) -> Result<(), Failed> {
+        let mut result = Ok(());
+        for (from, owned) in &mut self.owned {
+            if owned.epochs.is_none() || owned.checkpointed == owned.next {
+                continue;
+            }
+            owned.checkpointed = owned.next;
+            let input = &self.assembly.names.inputs[from.input];
+            let value = form::written(&Checkpoint { next: owned.next, began: owned.began });
+            let record = StateRecord { key: form::checkpoint_key(input), value };
+            self.assembly.meters.state_bytes.inc_by(record.bytes());
+            result = result.and(self.outbox.send(stored(*from, &self.state, record)));
+        }
+        result
+    }
+
+    /// Lets the snapshots go on: now the engines hold exactly what is committed.
+    fn step_epochs(&mut self) -> Result<(), Failed> {
+        let mut result = Ok(());
+        let meters = &self.assembly.meters;
+        for (from, owned) in &mut self.owned {
+            let Some(epochs) = &mut owned.epochs else { continue };
+            let started = Instant::now();
+            let step = epochs.step(&mut owned.engine, owned.committed);
+            if epochs.is_running() {
+                meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
+                // Another commit must follow, even if no event does.
+                self.uncommitted_since.get_or_insert_with(Instant::now);
+            }
+            if let Some(length) = step.completed {
+                meters.epochs.inc();
+                meters.epoch_seconds.observe(length.as_secs_f64());
+            }
+            for record in step.records {
+                meters.state_bytes.inc_by(record.bytes());
+                result = result.and(self.outbox.send(stored(*from, &self.state, record)));
+            }
+        }
+        result
+    }
+
+    /// Begins to own a partition as it was restored.
+    pub fn gain(&mut self, topic: &str, partition: i32, restored: Restored) {
         let Some(from) = self.place(topic, partition) else { return };
-        let shard = Shard { partition, partitions: self.assembly.partitions[from.input] };
-        let engine = Engine::new(Arc::new(self.assembly.config.engine.clone()), shard);
-        let next = committed.unwrap_or(0);
-        if self.owned.insert(from, Owned { engine, next, committed: next }).is_none() {
+        let Restored { engine, next, began, epochs } = restored;
+        let epochs = self.assembly.keeps_state.then_some(epochs);
+        // Nothing was ever checkpointed where the shard begins; elsewhere the newest checkpoint is what was restored.
+        let checkpointed = if next == began { -1 } else { next };
+        if self.owned.insert(from, Owned { engine, next, committed: next, checkpointed, began, epochs }).is_none() {
             self.assembly.meters.partitions.inc();
         }
         self.assembly.progress.at(topic, partition, next);
+    }
+
+    /// What every lane has in common.
+    #[must_use]
+    pub fn assembly(&self) -> Arc<Assembly> {
+        Arc::clone(&self.assembly)
     }
 
     /// The group has given this lane its share.
@@ -285,14 +359,21 @@ impl Shards {
     }
 
     /// Notes that the clients are of no use any more.
-    pub fn break_down(&mut self, error: KafkaError) {
+    pub fn break_down(&mut self, error: LaneError) {
         self.broken.get_or_insert(error);
     }
 
     /// Why the clients are of no use any more.
     #[must_use]
-    pub fn broken(&self) -> Option<&KafkaError> {
+    pub fn broken(&self) -> Option<&LaneError> {
         self.broken.as_ref()
+    }
+}
+
+impl Owned {
+    /// Whether a snapshot should begin, and nothing stands in its way.
+    fn wants_epoch(&self) -> bool {
+        self.next == self.committed && self.epochs.as_ref().is_some_and(|epochs| epochs.is_due(self.committed))
     }
 }
 
@@ -310,5 +391,12 @@ impl Drop for Shards {
 
 fn keyed(from: InputPartition, topic: &Arc<str>, key: &str, value: &impl Serialize) -> Record {
     let value = serde_json::to_vec(value).expect("strings as keys and finite numbers always have a JSON form");
-    Record { from, topic: Arc::clone(topic), key: Some(key.as_bytes().to_vec()), value: Some(value), headers: Vec::new() }
+    Record { from, topic: Arc::clone(topic), partition: None, key: Some(key.as_bytes().to_vec()), value: Some(value), headers: Vec::new() }
+}
+
+/// A record of state goes to the partition of its shard, whatever its key.
+fn stored(from: InputPartition, topic: &Arc<str>, record: StateRecord) -> Record {
+    let StateRecord { key, value } = record;
+    let (topic, partition) = (Arc::clone(topic), Some(from.partition));
+    Record { from, topic, partition, key: Some(key.into_bytes()), value: Some(value), headers: Vec::new() }
 }

@@ -53,7 +53,7 @@ impl Run {
 
 #[track_caller]
 fn restored(parts: impl IntoIterator<Item = Part>) -> Run {
-    Run { engine: Engine::restore(config(), SHARD, parts).expect("its own parts"), said: Vec::new() }
+    Run { engine: Engine::restore(&config(), SHARD, parts).expect("its own parts"), said: Vec::new() }
 }
 
 /// Interrupts a run at `at`, goes on with what was put together again, and compares with the undisturbed run.
@@ -140,7 +140,7 @@ fn what_does_not_fit_together_is_refused() {
     run.feed(&lines(3, 500), 0);
     let parts: Vec<Part> = run.engine.parts().collect();
     let without = |name: PartName| parts.iter().filter(|part| part.name != name).cloned().collect::<Vec<_>>();
-    let refused = |parts: Vec<Part>| Engine::restore(config(), SHARD, parts).expect_err("must be refused");
+    let refused = |parts: Vec<Part>| Engine::restore(&config(), SHARD, parts).expect_err("must be refused");
     assert!(matches!(refused(without(PartName::Population)), RestoreError::Missing { name: PartName::Population }));
     assert!(matches!(refused(without(PartName::Agent(0))), RestoreError::Missing { name: PartName::Agent(0) }));
     let mut newer = parts.clone();

@@ -18,7 +18,7 @@ const JAVA_OLDEST: u32 = 17;
 /// 16 bytes in URL-safe base64; any will do for one node.
 const CLUSTER_ID: &str = "Z2FpdGtlZXBlci10ZXN0cw";
 /// A busy machine needs far longer than the usual four seconds.
-const START_WITHIN: Duration = Duration::from_secs(90);
+const START_WITHIN: Duration = Duration::from_mins(5);
 
 /// Kafka brings the logging facade and the back end; the binding between them is missing, and without it there is no log at all.
 const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">

@@ -12,17 +12,17 @@ use gaitkeeper::workbench::generate::{Generator, Settings};
 use crate::broker::Broker;
 use crate::stand::{Seen, Stand, wait_until};
 
-const PARTITIONS: i32 = 4;
+pub const PARTITIONS: i32 = 4;
 
 /// Findings and step-up requests as they go over the wire.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Published {
-    findings: Vec<Vec<u8>>,
-    requests: Vec<Vec<u8>>,
+pub struct Published {
+    pub findings: Vec<Vec<u8>>,
+    pub requests: Vec<Vec<u8>>,
 }
 
 /// What the engine says of one partition's records.
-fn replayed(stand: &Stand, partition: i32, records: &[Seen]) -> Published {
+pub fn replayed(stand: &Stand, partition: i32, records: &[Seen]) -> (Published, Engine) {
     let mut engine = Engine::new(Arc::new(stand.config.engine.clone()), Shard { partition, partitions: PARTITIONS });
     let (mut published, mut outputs) = (Published::default(), Vec::new());
     for (offset, record) in records.iter().enumerate() {
@@ -37,10 +37,10 @@ fn replayed(stand: &Stand, partition: i32, records: &[Seen]) -> Published {
             }
         }
     }
-    published
+    (published, engine)
 }
 
-fn values(records: &[Seen]) -> Vec<Vec<u8>> {
+pub fn values(records: &[Seen]) -> Vec<Vec<u8>> {
     records.iter().map(|record| record.value.clone()).collect()
 }
 
@@ -72,7 +72,7 @@ fn check(stand: &Stand, lines: &[(String, Vec<u8>)]) {
     for (partition, records) in &inputs {
         let published = Published { findings: values(&findings[partition]), requests: values(&requests[partition]) };
         said += published.findings.len();
-        assert!(published == replayed(stand, *partition, records), "partition {partition} differs from its replay");
+        assert!(published == replayed(stand, *partition, records).0, "partition {partition} differs from its replay");
     }
     assert!(said > 0, "a stream with misuse in it must raise findings");
     assert_eq!(u64::try_from(said).expect("small"), meters.findings.get());

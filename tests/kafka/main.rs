@@ -3,6 +3,7 @@
 
 mod admin;
 mod broker;
+mod chaos;
 mod delivery;
 mod demo;
 mod events;
@@ -10,3 +11,4 @@ mod injected;
 mod process;
 mod rebalance;
 mod stand;
+mod state;

@@ -61,12 +61,13 @@ pub fn config_file(stand: &Stand, folder: &Path) -> String {
     let kafka = &stand.config.kafka;
     let state = kafka.state_dir.as_ref().expect("set by the stand");
     let mut text = format!(
-        "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\n",
+        "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\nsnapshot_interval = \"{}s\"\n",
         kafka.brokers,
         kafka.group,
         kafka.topic_prefix,
         kafka.partitions,
-        state.display()
+        state.display(),
+        kafka.snapshot_interval_ms / 1000
     );
     for (name, value) in &kafka.client {
         writeln!(text, "client.\"{name}\" = \"{value}\"").expect("a String takes everything");

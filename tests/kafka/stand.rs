@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 use crate::broker::Broker;
 
 /// Longer than anything here takes on a busy machine; a test that waits this long fails.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(6);
 
 /// A record as a reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,23 +159,61 @@ impl Stand {
 
     /// The group's committed offsets of the input, summed over its partitions.
     pub fn consumed(&self) -> i64 {
+        self.offsets().into_values().flatten().sum()
+    }
+
+    /// The group's committed offset of each partition of the input.
+    pub fn offsets(&self) -> BTreeMap<i32, Option<i64>> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.config.kafka.brokers)
             .set("group.id", &self.config.kafka.group)
             .create()
             .expect("valid settings");
-        let count = self.keeper().partitions(&self.names.inputs[0]).expect("the broker answers").expect("the topic is there");
         let since = Instant::now();
         let list = loop {
             let mut list = TopicPartitionList::new();
-            list.add_partition_range(&self.names.inputs[0], 0, count - 1);
+            list.add_partition_range(&self.names.inputs[0], 0, self.config.kafka.partitions - 1);
             match consumer.committed_offsets(list, Duration::from_secs(10)) {
                 Ok(list) => break list,
                 // The coordinator moves while a broker starts.
                 Err(error) => assert!(since.elapsed() < PATIENCE, "{error}"),
             }
         };
-        list.elements().iter().filter_map(|element| element.offset().to_raw()).map(|offset| offset.max(0)).sum()
+        list.elements().iter().map(|element| (element.partition(), element.offset().to_raw().filter(|offset| *offset >= 0))).collect()
+    }
+
+    /// Moves the group's offset of one partition, as an operator might.
+    pub fn move_offset(&self, partition: i32, offset: i64) {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.config.kafka.brokers)
+            .set("group.id", &self.config.kafka.group)
+            .create()
+            .expect("valid settings");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.names.inputs[0], partition, Offset::Offset(offset)).expect("a valid offset");
+        consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).expect("nobody else is in the group");
+    }
+
+    /// Waits until no transaction of a dead instance is open any more, so that everything committed can be read.
+    pub fn settle(&self) {
+        let client = |isolation: &str| -> BaseConsumer {
+            ClientConfig::new()
+                .set("bootstrap.servers", &self.config.kafka.brokers)
+                .set("group.id", "nobody")
+                .set("isolation.level", isolation)
+                .create()
+                .expect("valid settings")
+        };
+        let (all, stable) = (client("read_uncommitted"), client("read_committed"));
+        for topic in [&self.names.outputs[0], &self.names.step_up_requests, &self.names.dead_letters, &self.names.state] {
+            for partition in 0..self.config.kafka.partitions {
+                wait_until("the end is stable", || {
+                    let end =
+                        |client: &BaseConsumer| client.fetch_watermarks(topic, partition, Duration::from_secs(10)).map(|marks| marks.1);
+                    matches!((end(&all), end(&stable)), (Ok(all), Ok(stable)) if all == stable)
+                });
+            }
+        }
     }
 
     /// Starts the service in a thread of this process.
@@ -222,6 +260,11 @@ impl Serving {
         });
     }
 
+    /// Waits until the service ends by itself.
+    pub fn wait(mut self) -> Result<(), StreamError> {
+        self.thread.take().expect("stopped once").join().expect("the service does not panic")
+    }
+
     /// Asks for the end and waits for it.
     pub fn stop(mut self) -> Result<(), StreamError> {
         self.stop.request();
@@ -246,6 +289,7 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let since = Instant::now();
     while !condition() {
         assert!(since.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
-        thread::sleep(Duration::from_millis(20));
+        // Some conditions make a client each time they are asked.
+        thread::sleep(Duration::from_millis(100));
     }
 }

@@ -1,0 +1,161 @@
+//! What a new owner does before it speaks: state of the newest complete epoch, then the input from there to the checkpoint, silently.
+//!
+//! The order is what makes it right: the group's offset first, which waits for transactions that still hold one; then the state up
+//! to its real end; and only if both agree is it the state of that offset.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::intake;
+use super::shards::Assembly;
+use super::state::reader::ReadError;
+use super::state::stored::{Complete, StoredError};
+use super::state::{Epochs, StateReader, Stored};
+use crate::config::Delivery;
+use crate::engine::snapshot::RestoreError;
+use crate::engine::{Engine, Shard, Tables};
+
+/// A shard that may speak.
+#[derive(Debug)]
+pub struct Restored {
+    /// The engine, to the bit as it was at `next`.
+    pub engine: Engine,
+    /// The next input offset to take.
+    pub next: i64,
+    /// The input offset at which the shard began without any state.
+    pub began: i64,
+    /// The epochs that are to come.
+    pub epochs: Epochs,
+}
+
+/// Why a shard cannot be restored.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum RestoreFailed {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Stored(#[from] StoredError),
+    #[error(transparent)]
+    Engine(#[from] RestoreError),
+    #[error(
+        "{topic} {partition}: the group's offset is {committed:?}, the checkpoint in the state topic says {checkpoint}; \
+         was the group's offset moved by hand?"
+    )]
+    Contradiction { topic: String, partition: i32, committed: Option<i64>, checkpoint: i64 },
+}
+
+impl RestoreFailed {
+    /// Whether asking again may give another answer.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::Contradiction { .. })
+    }
+}
+
+/// One partition of an input that is to be restored.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Topic with its prefix.
+    pub topic: &'a str,
+    /// Kafka partition, of the input and of the state topic.
+    pub partition: i32,
+    /// Number of partitions of the input.
+    pub partitions: i32,
+    /// Whether the input is keyed by agent.
+    pub keyed: bool,
+    /// The group's offset, if it has one.
+    pub committed: Option<i64>,
+}
+
+/// Restores one shard from what the state topic holds of it.
+///
+/// # Errors
+/// When state and offset contradict each other, or something cannot be read.
+pub fn restore(assembly: &Assembly, reader: &StateReader, wanted: Wanted<'_>, stored: &mut Stored) -> Result<Restored, RestoreFailed> {
+    let Wanted { topic, partition, partitions, keyed, committed } = wanted;
+    let since = Instant::now();
+    let config = Arc::new(assembly.config.engine.clone());
+    let shard = Shard { partition, partitions };
+    let epochs = Epochs::new(
+        topic,
+        Duration::from_millis(assembly.config.kafka.snapshot_interval_ms),
+        config.hash(),
+        stored.next_number(topic).map_err(StoredError::from)?,
+    );
+    let Some(checkpoint) = stored.checkpoint(topic).map_err(StoredError::from)? else {
+        let next = match committed {
+            Some(committed) => {
+                tracing::warn!(topic, partition, committed, "there is no state for this partition: it begins without any");
+                committed
+            }
+            None => reader.oldest(topic, partition)?,
+        };
+        return Ok(Restored { engine: Engine::new(config, shard), next, began: next, epochs });
+    };
+    let next = match committed {
+        Some(committed) if committed == checkpoint.next || assembly.config.kafka.delivery == Delivery::AtLeastOnce => committed,
+        Some(_) => {
+            return Err(RestoreFailed::Contradiction { topic: topic.to_owned(), partition, committed, checkpoint: checkpoint.next });
+        }
+        None => {
+            tracing::warn!(topic, partition, next = checkpoint.next, "the group's offset has expired, the checkpoint stands in for it");
+            checkpoint.next
+        }
+    };
+    let (mut engine, epochs, at) = match stored.take_complete(topic)? {
+        None => (Engine::new(config, shard), epochs, checkpoint.began),
+        Some(Complete { epoch, manifest, parts }) => {
+            if epoch.config != config.hash() {
+                tracing::warn!(
+                    topic,
+                    partition,
+                    then = epoch.config,
+                    now = config.hash(),
+                    "the state was learned under another configuration; what is re-applied now may differ from it"
+                );
+            }
+            (Engine::restore(&config, shard, parts)?, epochs.after(&epoch, &manifest), epoch.at)
+        }
+    };
+    let mut applied = 0;
+    let (tables, mut outputs) = (Tables::default(), Vec::new());
+    let start = reader.input(topic, partition, at, next, |message| {
+        // What cannot be scored has become a dead letter before.
+        applied += u64::from(intake::judge(&mut engine, &tables, keyed, message, &mut outputs).is_ok());
+        outputs.clear();
+    })?;
+    let meters = &assembly.meters;
+    if start > at {
+        meters.reapply_missing.inc_by(start.min(next).saturating_sub(at).unsigned_abs());
+        tracing::error!(
+            topic,
+            partition,
+            from = at,
+            oldest = start,
+            "the input was deleted before its epoch was complete: the state misses these records; keep the input longer than kafka.snapshot_interval"
+        );
+    }
+    meters.reapplied.inc_by(applied);
+    meters.restore_seconds.observe(since.elapsed().as_secs_f64());
+    tracing::info!(
+        topic,
+        partition,
+        next,
+        applied,
+        state_bytes = stored.bytes(),
+        seconds = since.elapsed().as_secs_f64(),
+        "partition restored"
+    );
+    Ok(Restored { engine, next, began: checkpoint.began, epochs })
+}
+
+/// A shard where no state is kept: it knows nothing, and goes on at the group's offset.
+#[must_use]
+pub fn stateless(assembly: &Assembly, wanted: Wanted<'_>) -> Restored {
+    let config = Arc::new(assembly.config.engine.clone());
+    let epochs = Epochs::new(wanted.topic, Duration::MAX, config.hash(), 0);
+    let next = wanted.committed.unwrap_or(0);
+    let engine = Engine::new(config, Shard { partition: wanted.partition, partitions: wanted.partitions });
+    Restored { engine, next, began: next, epochs }
+}

@@ -1,0 +1,171 @@
+//! Writes the epochs of one shard, a little after each commit, so that events never wait long.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::form::{self, Epoch, Manifest, Place, StateRecord};
+use crate::engine::Engine;
+use crate::engine::snapshot::PartName;
+
+/// How long one commit may be held up by an epoch.
+const SLICE: Duration = Duration::from_millis(5);
+/// Most that one commit carries of an epoch, bytes.
+const SLICE_BYTES: usize = 4 << 20;
+
+/// The epochs of one shard.
+#[derive(Debug)]
+pub struct Epochs {
+    input: String,
+    interval: Duration,
+    config: String,
+    next_number: u64,
+    /// The parts of the newest complete epoch.
+    in_force: BTreeMap<PartName, Place>,
+    manifest: Option<Place>,
+    /// Where the newest epoch began; before it there is nothing to write.
+    last_at: Option<i64>,
+    last_begun: Instant,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Idle,
+    /// Parts are being written.
+    Writing(Running),
+    /// Parts and their list are written; a commit must make them count before the epoch may be announced.
+    Written(Running),
+    /// The epoch's record is written.
+    Announced(Running),
+}
+
+#[derive(Debug)]
+struct Running {
+    epoch: Epoch,
+    parts: BTreeMap<PartName, Place>,
+}
+
+/// What a step gave.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Records to send with the next commit.
+    pub records: Vec<StateRecord>,
+    /// Set when an epoch became valid: how long it took.
+    pub completed: Option<Duration>,
+}
+
+impl Epochs {
+    /// No epoch yet. `next_number` is above every number that the state topic has seen.
+    #[must_use]
+    pub fn new(input: &str, interval: Duration, config: String, next_number: u64) -> Self {
+        Self {
+            input: input.to_owned(),
+            interval,
+            config,
+            next_number,
+            in_force: BTreeMap::new(),
+            manifest: None,
+            last_at: None,
+            last_begun: Instant::now(),
+            phase: Phase::Idle,
+        }
+    }
+
+    /// Goes on after a complete epoch.
+    #[must_use]
+    pub fn after(mut self, epoch: &Epoch, parts: &Manifest) -> Self {
+        self.in_force = parts.iter().copied().collect();
+        self.manifest = Some(epoch.manifest);
+        self.last_at = Some(epoch.at);
+        self
+    }
+
+    /// Called right after a commit up to `committed` has succeeded, before another event is taken.
+    pub fn step(&mut self, engine: &mut Engine, committed: i64) -> Step {
+        let mut step = Step::default();
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Idle if self.is_due(committed) => {
+                let running = self.begin(engine, committed);
+                self.go_on(running, engine, &mut step)
+            }
+            Phase::Idle => Phase::Idle,
+            Phase::Writing(running) => self.go_on(running, engine, &mut step),
+            Phase::Written(running) => {
+                step.records.push(StateRecord { key: form::epoch_key(&self.input), value: form::written(&running.epoch) });
+                Phase::Announced(running)
+            }
+            Phase::Announced(Running { epoch, parts }) => {
+                self.in_force = parts;
+                self.manifest = Some(epoch.manifest);
+                step.completed = Some(self.last_begun.elapsed());
+                Phase::Idle
+            }
+        };
+        step
+    }
+
+    /// Whether a commit is needed for the running epoch to go on.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether an epoch should begin.
+    #[must_use]
+    pub fn is_due(&self, committed: i64) -> bool {
+        !self.is_running() && self.last_begun.elapsed() >= self.interval && self.last_at.is_none_or(|at| committed > at)
+    }
+
+    fn begin(&mut self, engine: &mut Engine, at: i64) -> Running {
+        engine.begin_epoch();
+        let number = self.next_number;
+        self.next_number += 1;
+        self.last_at = Some(at);
+        self.last_begun = Instant::now();
+        let manifest = Place { epoch: number, slot: other_slot(self.manifest.as_ref()), chunks: 0 };
+        Running { epoch: Epoch { number, at, config: self.config.clone(), manifest }, parts: self.in_force.clone() }
+    }
+
+    fn go_on(&self, mut running: Running, engine: &mut Engine, step: &mut Step) -> Phase {
+        let since = Instant::now();
+        let mut bytes = 0;
+        while since.elapsed() < SLICE && bytes < SLICE_BYTES {
+            let Some(part) = engine.next_part() else {
+                self.list(&mut running, step);
+                return Phase::Written(running);
+            };
+            let epoch = running.epoch.number;
+            let slot = other_slot(self.in_force.get(&part.name));
+            let chunks = form::cut(&part.bytes, epoch);
+            let place = Place { epoch, slot, chunks: count(chunks.len()) };
+            for (chunk, number) in chunks.iter().zip(0..) {
+                let record = StateRecord { key: form::part_key(&self.input, part.name, slot, number), value: form::written(chunk) };
+                bytes += record.value.len();
+                step.records.push(record);
+            }
+            running.parts.insert(part.name, place);
+        }
+        Phase::Writing(running)
+    }
+
+    fn list(&self, running: &mut Running, step: &mut Step) {
+        let manifest: Manifest = running.parts.iter().map(|(&name, &place)| (name, place)).collect();
+        let Place { epoch, slot, .. } = running.epoch.manifest;
+        let chunks = form::cut(&form::written(&manifest), epoch);
+        running.epoch.manifest.chunks = count(chunks.len());
+        let records = chunks
+            .iter()
+            .zip(0..)
+            .map(|(chunk, number)| StateRecord { key: form::manifest_key(&self.input, slot, number), value: form::written(chunk) });
+        step.records.extend(records);
+    }
+}
+
+/// The slot that does not hold what is in force.
+fn other_slot(in_force: Option<&Place>) -> u8 {
+    in_force.map_or(0, |place| 1 - place.slot.min(1))
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).expect("a part is cut into fewer than 2^32 pieces")
+}

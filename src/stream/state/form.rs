@@ -1,0 +1,173 @@
+//! Keys and values of the state topic.
+//!
+//! A key is text: `<input topic>/checkpoint`, `/epoch`, `/manifest.<slot>.<chunk>`, `/agent-17.<slot>.<chunk>`. A value begins with
+//! the version of its form; parts are compressed and cut into chunks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::snapshot::PartName;
+
+/// Form of the values. What an older version wrote stays readable.
+const VERSION: u8 = 1;
+/// Largest piece of a part in one record, bytes; brokers take a megabyte by default.
+const CHUNK_BYTES: usize = 512 << 10;
+/// Fast rather than small: a snapshot is read once at most.
+const LEVEL: i32 = 1;
+
+/// Written with every commit: how far the shard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The next input offset to take.
+    pub next: i64,
+    /// The input offset at which the shard began without any state.
+    pub began: i64,
+}
+
+/// A complete epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Never used again.
+    pub number: u64,
+    /// The input offset S: everything before it is in the state, nothing from it on.
+    pub at: i64,
+    /// Hash of the configuration that the engine judged by.
+    pub config: String,
+    /// Where the list of parts is.
+    pub manifest: Place,
+}
+
+/// Where a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The epoch that wrote it.
+    pub epoch: u64,
+    /// 0 or 1.
+    pub slot: u8,
+    /// Number of its records.
+    pub chunks: u32,
+}
+
+/// The parts of an epoch, each with its place.
+pub type Manifest = Vec<(PartName, Place)>;
+
+/// One record of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The epoch that wrote it.
+    pub epoch: u64,
+    /// A piece of the compressed part.
+    pub bytes: Vec<u8>,
+}
+
+/// A record for the state topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateRecord {
+    /// Key.
+    pub key: String,
+    /// Value.
+    pub value: Vec<u8>,
+}
+
+impl StateRecord {
+    /// Bytes of key and value.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        (self.key.len() + self.value.len()) as u64
+    }
+}
+
+/// Why a value of the state topic cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum FormError {
+    #[error("record {key} is of version {actual}, readable up to {VERSION}")]
+    Version { key: String, actual: u8 },
+    #[error("record {key} cannot be read: {cause}")]
+    Unreadable { key: String, cause: String },
+}
+
+/// Key of an input's checkpoint.
+#[must_use]
+pub fn checkpoint_key(input: &str) -> String {
+    format!("{input}/checkpoint")
+}
+
+/// Key of an input's newest complete epoch.
+#[must_use]
+pub fn epoch_key(input: &str) -> String {
+    format!("{input}/epoch")
+}
+
+/// Key of one record of the list of parts.
+#[must_use]
+pub fn manifest_key(input: &str, slot: u8, chunk: u32) -> String {
+    format!("{input}/manifest.{slot}.{chunk}")
+}
+
+/// Key of one record of a part.
+#[must_use]
+pub fn part_key(input: &str, name: PartName, slot: u8, chunk: u32) -> String {
+    match name {
+        PartName::Shard => format!("{input}/shard.{slot}.{chunk}"),
+        PartName::Names => format!("{input}/names.{slot}.{chunk}"),
+        PartName::Population => format!("{input}/population.{slot}.{chunk}"),
+        PartName::Calibration => format!("{input}/calibration.{slot}.{chunk}"),
+        PartName::Learning => format!("{input}/learning.{slot}.{chunk}"),
+        PartName::Group(number) => format!("{input}/group-{number}.{slot}.{chunk}"),
+        PartName::Agent(number) => format!("{input}/agent-{number}.{slot}.{chunk}"),
+    }
+}
+
+/// A value in its form.
+///
+/// # Panics
+/// Never: all values have a known length.
+#[must_use]
+pub fn written(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_extend(value, vec![VERSION]).expect("every value has a known length")
+}
+
+/// The value of the record `key`.
+///
+/// # Errors
+/// When it is of a later version or not such a value.
+pub fn read<T: for<'de> Deserialize<'de>>(key: &str, value: &[u8]) -> Result<T, FormError> {
+    match value.split_first() {
+        Some((&VERSION, bytes)) => {
+            postcard::from_bytes(bytes).map_err(|error| FormError::Unreadable { key: key.to_owned(), cause: error.to_string() })
+        }
+        Some((&actual, _)) => Err(FormError::Version { key: key.to_owned(), actual }),
+        None => Err(FormError::Unreadable { key: key.to_owned(), cause: "it is empty".into() }),
+    }
+}
+
+/// The epoch of a value: all but checkpoints begin with it.
+///
+/// # Errors
+/// When it is of a later version or too short.
+pub fn epoch_of(key: &str, value: &[u8]) -> Result<u64, FormError> {
+    match value.split_first() {
+        Some((&VERSION, bytes)) => postcard::take_from_bytes(bytes)
+            .map(|(epoch, _)| epoch)
+            .map_err(|error| FormError::Unreadable { key: key.to_owned(), cause: error.to_string() }),
+        _ => read::<u64>(key, value),
+    }
+}
+
+/// Compresses and cuts; at least one piece.
+///
+/// # Panics
+/// Without memory for a copy.
+#[must_use]
+pub fn cut(bytes: &[u8], epoch: u64) -> Vec<Chunk> {
+    let packed = zstd::bulk::compress(bytes, LEVEL).expect("there is memory for a copy");
+    packed.chunks(CHUNK_BYTES).map(|piece| Chunk { epoch, bytes: piece.to_vec() }).collect()
+}
+
+/// Puts together what [`cut`] took apart.
+///
+/// # Errors
+/// When the pieces are not those of one part.
+pub fn joined(key: &str, packed: &[u8]) -> Result<Vec<u8>, FormError> {
+    zstd::stream::decode_all(packed).map_err(|error| FormError::Unreadable { key: key.to_owned(), cause: error.to_string() })
+}

@@ -1,0 +1,112 @@
+//! What the state topic holds of one shard: the newest record of each key, and the newest complete epoch among them.
+
+use std::collections::HashMap;
+
+use super::form::{self, Checkpoint, Chunk, Epoch, FormError, Manifest, Place};
+use crate::engine::snapshot::Part;
+
+/// The newest value of each key of one shard.
+#[derive(Debug, Default)]
+pub struct Stored {
+    values: HashMap<String, Vec<u8>>,
+    bytes: u64,
+}
+
+/// Why a complete epoch cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum StoredError {
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error("record {key} of epoch {epoch} is missing")]
+    Missing { key: String, epoch: u64 },
+    #[error("record {key} is of epoch {actual}, the list of parts says {expected}")]
+    OtherEpoch { key: String, actual: u64, expected: u64 },
+}
+
+/// The newest complete epoch of a shard.
+#[derive(Debug)]
+pub struct Complete {
+    /// Its record.
+    pub epoch: Epoch,
+    /// Where its parts are.
+    pub manifest: Manifest,
+    /// The parts.
+    pub parts: Vec<Part>,
+}
+
+impl Stored {
+    /// Takes the next record of the topic; one without a value ends its key.
+    pub fn take(&mut self, key: &str, value: Option<&[u8]>) {
+        match value {
+            Some(value) => {
+                self.bytes += value.len() as u64;
+                self.values.insert(key.to_owned(), value.to_vec());
+            }
+            None => {
+                self.values.remove(key);
+            }
+        }
+    }
+
+    /// Bytes of all values that were taken.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How far the shard of `input` was.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn checkpoint(&self, input: &str) -> Result<Option<Checkpoint>, FormError> {
+        let key = form::checkpoint_key(input);
+        self.values.get(&key).map(|value| form::read(&key, value)).transpose()
+    }
+
+    /// One more than the largest epoch number seen, complete or not: a number is never used again.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn next_number(&self, input: &str) -> Result<u64, FormError> {
+        let mut next = 0;
+        for (key, value) in &self.values {
+            let is_epochs = key.strip_prefix(input).is_some_and(|rest| rest.starts_with('/') && rest != "/checkpoint");
+            if is_epochs {
+                next = next.max(form::epoch_of(key, value)? + 1);
+            }
+        }
+        Ok(next)
+    }
+
+    /// The newest complete epoch of `input`, taken out.
+    ///
+    /// # Errors
+    /// When a record that it names is not there, is of another epoch, or cannot be read.
+    pub fn take_complete(&mut self, input: &str) -> Result<Option<Complete>, StoredError> {
+        let key = form::epoch_key(input);
+        let Some(value) = self.values.get(&key) else { return Ok(None) };
+        let epoch: Epoch = form::read(&key, value)?;
+        let listed = self.whole(epoch.manifest, |slot, chunk| form::manifest_key(input, slot, chunk))?;
+        let manifest: Manifest = form::read(&form::manifest_key(input, epoch.manifest.slot, 0), &listed)?;
+        let mut parts = Vec::with_capacity(manifest.len());
+        for &(name, place) in &manifest {
+            parts.push(Part { name, bytes: self.whole(place, |slot, chunk| form::part_key(input, name, slot, chunk))? });
+        }
+        Ok(Some(Complete { epoch, manifest, parts }))
+    }
+
+    fn whole(&mut self, place: Place, key: impl Fn(u8, u32) -> String) -> Result<Vec<u8>, StoredError> {
+        let mut packed = Vec::new();
+        for number in 0..place.chunks {
+            let key = key(place.slot, number);
+            let Some(value) = self.values.remove(&key) else { return Err(StoredError::Missing { key, epoch: place.epoch }) };
+            let chunk: Chunk = form::read(&key, &value)?;
+            if chunk.epoch != place.epoch {
+                return Err(StoredError::OtherEpoch { key, actual: chunk.epoch, expected: place.epoch });
+            }
+            packed.extend_from_slice(&chunk.bytes);
+        }
+        Ok(form::joined(&key(place.slot, 0), &packed)?)
+    }
+}

@@ -1,0 +1,133 @@
+//! What the state topic holds: read back it is the state of an undisturbed run, to the bit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gaitkeeper::stream::restore::{self, Wanted};
+use gaitkeeper::stream::shards::Assembly;
+use gaitkeeper::stream::state::StateReader;
+use gaitkeeper::stream::watchdog::Watch;
+use gaitkeeper::stream::{Link, Meters, Stop};
+use gaitkeeper::workbench::generate::{Generator, Settings};
+
+use crate::broker::Broker;
+use crate::events::{PARTITIONS, replayed, values};
+use crate::stand::{Seen, Stand, wait_until};
+
+/// A shard as a new owner would restore it now.
+pub struct Left {
+    pub digest: String,
+    pub next: i64,
+    /// Events that had to be applied again.
+    pub applied: u64,
+}
+
+/// Restores every partition as a new owner would.
+pub fn left(stand: &Stand) -> BTreeMap<i32, Left> {
+    let link = Link::new(&stand.config.kafka.brokers, &stand.names.inputs[0]);
+    let reader = StateReader::new(&stand.config.kafka, &link, Arc::new(Watch::default()), Stop::new()).expect("valid settings");
+    let partitions: Vec<i32> = (0..PARTITIONS).collect();
+    let committed = stand.offsets();
+    let mut all = reader.state(&stand.names.state, &partitions).expect("the state can be read");
+    let mut lefts = BTreeMap::new();
+    for (partition, stored) in &mut all {
+        let assembly = Assembly {
+            config: Arc::new(stand.config.clone()),
+            names: stand.names.clone(),
+            partitions: vec![PARTITIONS],
+            meters: Meters::new(),
+            progress: gaitkeeper::stream::progress::Progress::default(),
+            keeps_state: true,
+        };
+        let wanted = Wanted {
+            topic: &stand.names.inputs[0],
+            partition: *partition,
+            partitions: PARTITIONS,
+            keyed: true,
+            committed: committed[partition],
+        };
+        let restored = restore::restore(&assembly, &reader, wanted, stored).expect("the state can be restored");
+        lefts.insert(*partition, Left { digest: restored.engine.digest(), next: restored.next, applied: assembly.meters.reapplied.get() });
+    }
+    lefts
+}
+
+/// Findings, requests and state are what an undisturbed run of each partition gives, byte for byte.
+#[track_caller]
+pub fn assert_undisturbed(stand: &Stand) -> usize {
+    let inputs = stand.committed(&stand.names.inputs[0]);
+    let (findings, requests) = (stand.committed(&stand.names.outputs[0]), stand.committed(&stand.names.step_up_requests));
+    let lefts = left(stand);
+    let mut said = 0;
+    for (partition, records) in &inputs {
+        let (expected, engine) = replayed(stand, *partition, records);
+        compare(*partition, "findings", &values(&findings[partition]), &expected.findings);
+        compare(*partition, "requests", &values(&requests[partition]), &expected.requests);
+        said += expected.findings.len();
+        let left = &lefts[partition];
+        assert_eq!(left.next, i64::try_from(records.len()).expect("small"), "partition {partition} is restored at its end");
+        assert_eq!(left.digest, engine.digest(), "the state of partition {partition}");
+    }
+    assert!(said > 0, "a stream with misuse in it must raise findings");
+    said
+}
+
+#[track_caller]
+fn compare(partition: i32, what: &str, actual: &[Vec<u8>], expected: &[Vec<u8>]) {
+    let different = actual.iter().zip(expected).position(|(one, other)| one != other);
+    assert!(
+        different.is_none() && actual.len() == expected.len(),
+        "{what} of partition {partition}: {} published, {} expected, first difference at {different:?}",
+        actual.len(),
+        expected.len()
+    );
+}
+
+pub fn fleet(seed: u64, count: usize) -> Vec<(String, Vec<u8>)> {
+    let events = Generator::new(Settings { seed, quiet_until: 0, ..Settings::default() }).take(count);
+    events.map(|event| (event.agent_id.to_string(), event.line.into_bytes())).collect()
+}
+
+pub fn produce(stand: &Stand, lines: &[(String, Vec<u8>)]) {
+    stand.produce(lines.iter().map(|(key, line)| (key.as_str(), line.as_slice())));
+}
+
+#[test]
+fn an_instance_that_starts_again_goes_on_as_if_it_had_never_stopped() {
+    let Some(broker) = Broker::shared() else { return };
+    let mut stand = Stand::new(broker, "resumed", PARTITIONS);
+    stand.config.kafka.snapshot_interval_ms = 1_000;
+    let lines = fleet(5, 40_000);
+    let mut epochs = 0;
+    for (turn, slice) in (1i64..).zip(lines.chunks(10_000)) {
+        let serving = stand.serve();
+        produce(&stand, slice);
+        wait_until("everything is consumed", || stand.consumed() == turn * 10_000);
+        if turn % 2 == 0 {
+            let meters = serving.meters.clone();
+            let enough = epochs + u64::try_from(PARTITIONS).expect("small");
+            wait_until("snapshots are complete", || meters.epochs.get() >= enough.min(4));
+        }
+        epochs += serving.meters.epochs.get();
+        assert_eq!(serving.meters.reapply_missing.get(), 0);
+        serving.stop().expect("a clean end");
+    }
+    assert!(epochs > 0);
+    assert_undisturbed(&stand);
+    let applied: u64 = left(&stand).values().map(|left| left.applied).sum();
+    assert!(applied < 40_000, "the newest snapshots spare most of the input");
+}
+
+#[test]
+fn an_offset_that_was_moved_by_hand_stops_the_service_and_is_said() {
+    let Some(broker) = Broker::shared() else { return };
+    let stand = Stand::new(broker, "moved-by-hand", PARTITIONS);
+    produce(&stand, &fleet(6, 2_000));
+    let serving = stand.serve();
+    wait_until("everything is consumed", || stand.consumed() == 2_000);
+    serving.stop().expect("a clean end");
+    stand.move_offset(0, 1);
+    let refused = stand.serve().wait().expect_err("the state is not that of this offset");
+    assert!(refused.to_string().contains("was the group's offset moved by hand?"), "{refused}");
+    let _: BTreeMap<i32, Vec<Seen>> = stand.committed(&stand.names.dead_letters);
+}
