@@ -14,7 +14,7 @@ use crate::broker::Broker;
 use crate::events::PARTITIONS;
 use crate::process::{Process, config_file};
 use crate::stand::{Stand, wait_until};
-use crate::state::{assert_undisturbed, fleet, produce};
+use crate::state::{assert_undisturbed, fleet};
 
 const SLICE: usize = 250;
 const SLICE_EVERY: Duration = Duration::from_millis(250);
@@ -101,8 +101,9 @@ fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
     let mut storm = Storm { random, folder: folder.path(), config, instances: Vec::new(), started: 0, log: Vec::new() };
     thread::scope(|scope| {
         scope.spawn(|| {
+            let producer = stand.producer();
             for slice in lines.chunks(SLICE) {
-                produce(&stand, slice);
+                stand.produce_with(&producer, slice.iter().map(|(key, line)| (key.as_str(), line.as_slice())));
                 thread::sleep(SLICE_EVERY);
             }
         });

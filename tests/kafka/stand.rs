@@ -82,12 +82,20 @@ impl Stand {
 
     /// Produces records as (key, value) to the input, each key to one partition.
     pub fn produce<'a>(&self, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
-        let producer: BaseProducer = ClientConfig::new()
+        self.produce_with(&self.producer(), records);
+    }
+
+    /// A producer for many small loads.
+    pub fn producer(&self) -> BaseProducer {
+        ClientConfig::new()
             .set("bootstrap.servers", &self.config.kafka.brokers)
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")
             .create()
-            .expect("valid settings");
+            .expect("valid settings")
+    }
+
+    pub fn produce_with<'a>(&self, producer: &BaseProducer, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
         for (key, value) in records {
             let mut record = BaseRecord::to(&self.names.inputs[0]).key(key).payload(value);
             while let Err((error, back)) = producer.send(record) {
