@@ -82,7 +82,9 @@ impl Storm<'_> {
             }
             Blow::Join | Blow::Kill | Blow::Leave => (),
         }
-        while self.instances.len() < 2 || (matches!(blow, Blow::Join) && self.instances.len() < INSTANCES_MAX && self.started.is_multiple_of(2)) {
+        while self.instances.len() < 2
+            || (matches!(blow, Blow::Join) && self.instances.len() < INSTANCES_MAX && self.started.is_multiple_of(2))
+        {
             self.start();
         }
     }
