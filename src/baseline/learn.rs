@@ -10,6 +10,7 @@ use super::sequence::{self, Counts, EXPERTS, History, STATUS_ANY_TOOL, attribute
 use super::tools::{END, Tools, UNMODELLED};
 use super::volume::{Densities, Prior, SharedCell, cell_key};
 use super::{Attribute, Observation, ToolId, bounds};
+use crate::stats::elementary;
 
 /// Sessions of an agent that shape the weights a new agent starts with.
 const SHAPING_SESSIONS: u32 = 20;
@@ -232,9 +233,9 @@ impl Levels<'_> {
         totals.count(u32::try_from(delta.observations.len()).unwrap_or(u32::MAX));
         let (group_events, group_bytes): (Option<&mut SharedCell>, Option<&mut SharedCell>) =
             self.group.as_mut().map_or((None, None), |group| (Some(&mut group.events), Some(&mut group.bytes)));
-        totals.events.learn_moments((1.0 + events).ln(), group_events.into_iter().chain([&mut self.population.events]));
+        totals.events.learn_moments(elementary::ln(1.0 + events), group_events.into_iter().chain([&mut self.population.events]));
         if delta.bytes_out > 0.0 {
-            totals.bytes.learn_moments(delta.bytes_out.ln_1p(), group_bytes.into_iter().chain([&mut self.population.bytes]));
+            totals.bytes.learn_moments(elementary::ln_1p(delta.bytes_out), group_bytes.into_iter().chain([&mut self.population.bytes]));
         }
     }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::Metric;
 use super::tools::ToolId;
 use crate::stats::moments::Moments;
-use crate::stats::student_t::StudentT;
+use crate::stats::student_t::{StudentT, density_of_three};
 
 /// Width of a histogram bin.
 const BIN_WIDTH: f64 = 0.35;
@@ -179,14 +179,18 @@ impl Densities {
     /// The density `P` of `value` under `predictive` and the cell's own history.
     #[must_use]
     pub fn of(value: f64, predictive: &Predictive, own: Option<&Cell>) -> Self {
-        let narrow = StudentT::new(predictive.df).density(predictive.standardise(value)) / predictive.scale;
+        Self::with_narrow(StudentT::new(predictive.df).density(predictive.standardise(value)), value, predictive, own)
+    }
+
+    /// The same, where `narrow`, Student's t at the standardised value, is known already.
+    #[must_use]
+    pub fn with_narrow(narrow: f64, value: f64, predictive: &Predictive, own: Option<&Cell>) -> Self {
+        let narrow = narrow / predictive.scale;
         let wide_scale = 1.2 * predictive.scale;
-        let wide = StudentT::new(3.0).density((value - predictive.mean) / wide_scale) / wide_scale;
+        let wide = density_of_three((value - predictive.mean) / wide_scale) / wide_scale;
         let with_history = own.filter(|own| own.histogram_total > 0);
         let smoothed = with_history.map_or(wide, |own| {
-            let bin = bin(value);
-            let mass = 0.5 * own.bin_count(bin) + 0.25 * own.bin_count(bin - 1) + 0.25 * own.bin_count(bin + 1);
-            (mass + (0.8 * narrow + 0.2 * wide) * BIN_WIDTH) / ((f64::from(own.histogram_total) + 1.0) * BIN_WIDTH)
+            (own.mass_around(bin(value)) + (0.8 * narrow + 0.2 * wide) * BIN_WIDTH) / ((f64::from(own.histogram_total) + 1.0) * BIN_WIDTH)
         });
         let weights = with_history.map_or(YOUNG_WEIGHTS, |own| own.weights);
         let parts = [narrow, wide, smoothed];
@@ -198,8 +202,8 @@ impl Densities {
 #[must_use]
 pub fn bin(value: f64) -> i16 {
     #[expect(clippy::cast_possible_truncation, reason = "values are logarithms of at most 2^64 or of a capped duration: within ±300")]
-    let bin = (value / BIN_WIDTH).floor() as i16;
-    bin
+    let towards_zero = (value / BIN_WIDTH) as i16;
+    towards_zero - i16::from(f64::from(towards_zero) > value / BIN_WIDTH)
 }
 
 impl Cell {
@@ -230,8 +234,11 @@ impl Cell {
         self.histogram.iter().filter(|entry| (entry.0 - centre).abs() <= 1).map(|entry| u64::from(entry.1)).sum()
     }
 
-    fn bin_count(&self, bin: i16) -> f64 {
-        self.histogram.iter().find(|entry| entry.0 == bin).map_or(0.0, |entry| f64::from(entry.1))
+    /// Half of what `centre` holds and a quarter of what its neighbours hold.
+    fn mass_around(&self, centre: i16) -> f64 {
+        let quarters: u32 =
+            self.histogram.iter().map(|&(bin, count)| u32::from(count) * 2u32.saturating_sub(u32::from(bin.abs_diff(centre)))).sum();
+        0.25 * f64::from(quarters)
     }
 
     /// Learns the weights of the densities and the histogram from `value`.
@@ -347,7 +354,7 @@ mod tests {
         cell.count(3);
         assert_eq!(cell.histogram_total, 4000);
         cell.count(17);
-        assert_eq!((cell.histogram_total, cell.bin_count(3)), (2000, 0.0));
+        assert_eq!((cell.histogram_total, cell.count_near(1.2)), (2000, 0));
     }
 
     #[test]

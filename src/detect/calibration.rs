@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::channel::{CHANNELS, Channel};
+use super::event_score::Reading;
 use super::family::{FAMILIES, Family};
 use super::session::{Step, StoredScores};
 use crate::baseline::agent::Stratum;
@@ -31,16 +32,17 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Calibrated p of a channel's raw score.
+    /// A channel's reading of its raw score.
     #[must_use]
-    pub fn channel(&self, channel: Channel, stratum: Stratum, raw: f64) -> f64 {
-        ranked(&self.channels[channel as usize], channel_stratum(stratum), raw)
+    pub fn channel(&self, channel: Channel, stratum: Stratum, raw: f64) -> Reading {
+        let (p, ratio) = ranked(&self.channels[channel as usize], channel_stratum(stratum), raw);
+        Reading::new(raw, ratio, p)
     }
 
     /// Calibrated p of an event's joint score.
     #[must_use]
     pub fn joint(&self, stratum: Stratum, joint: f64) -> f64 {
-        ranked(&self.joint, channel_stratum(stratum), joint)
+        ranked(&self.joint, channel_stratum(stratum), joint).0
     }
 
     /// Calibrated p of a family's running maximum.
@@ -86,7 +88,7 @@ fn channel_stratum(stratum: Stratum) -> usize {
     }
 }
 
-fn ranked(strata: &[Calibrator; CHANNEL_STRATA], stratum: usize, score: f64) -> f64 {
+fn ranked(strata: &[Calibrator; CHANNEL_STRATA], stratum: usize, score: f64) -> (f64, f64) {
     let base = (stratum < CHANNEL_BASE).then(|| &strata[CHANNEL_BASE]);
-    strata[stratum].p_value(score, base)
+    strata[stratum].rank(score, base)
 }

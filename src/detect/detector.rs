@@ -8,12 +8,14 @@ use super::gate::Learning;
 use super::length;
 use super::sequence::{Asked, SessionCounts};
 use super::session::{OpenSession, Step, StoredScores};
-use super::{cadence, novelty, outcome, volume};
+use super::volume::Likelihoods;
+use super::{cadence, novelty, outcome};
 use crate::baseline::sequence::{self as contexts, History, ORDER_0};
 use crate::baseline::tools::END;
 use crate::baseline::volume::Densities;
 use crate::baseline::{AgentIndex, GroupIndex, Metric, Model, Observation, ToolId};
 use crate::config::Detect;
+use crate::stats::elementary;
 use crate::stats::student_t::StudentT;
 
 pub use super::gate::Closed;
@@ -176,10 +178,10 @@ impl Detector {
         let (agent, group) = expected.mix(&session.weights);
         let share = if session.group.is_some() { self.constants.group_share_sequence } else { 0.0 };
         let probability = (1.0 - share) * agent + share * group;
-        let raw = (asked.misuse(tool, expected.population) / probability).ln();
+        let raw = elementary::ln(asked.misuse(tool, expected.population) / probability);
         channels[Channel::Sequence as usize] = Some(self.reading(Channel::Sequence, session, raw));
         let cap = self.constants.identity_cap;
-        tally.identity += (group / agent).ln().clamp(-cap, cap);
+        tally.identity += elementary::ln(group / agent).clamp(-cap, cap);
         if tool != END && session.history.position > 0 {
             session.families.persistence.feed_loop(probability, session.history.last[0] == tool);
         }
@@ -199,7 +201,7 @@ impl Detector {
             let expected = novelty::expected(&self.model, session.agent, session.group, attribute, observation.tool, value, share);
             let channel = Channel::from(attribute);
             channels[channel as usize] = Some(self.reading(channel, session, expected.raw));
-            tally.identity += (expected.group / expected.agent).ln().clamp(-cap, cap);
+            tally.identity += elementary::ln(expected.group / expected.agent).clamp(-cap, cap);
         }
     }
 
@@ -213,19 +215,23 @@ impl Detector {
         let status = observation.status_or_ok();
         for (metric, value) in observation.values() {
             let (predictive, own) = self.model.predict(session.agent, session.group, metric, observation.tool, status);
-            let densities = Densities::of(value, &predictive, own);
-            let raw = match metric {
-                Metric::Gap => cadence::gap_raw(value, &predictive),
-                _ => (volume::misuse(value, &predictive) / densities.mixture).ln(),
+            let Likelihoods { densities, raw, raised } = match metric {
+                Metric::Gap => Likelihoods {
+                    densities: Densities::of(value, &predictive, own),
+                    raw: cadence::gap_raw(value, &predictive),
+                    raised: None,
+                },
+                _ => Likelihoods::of(metric, value, &predictive, own),
             };
             let channel = Channel::from(metric);
             let reading = self.reading(channel, session, raw);
             channels[channel as usize] = Some(reading);
             let weight = volume_weight(metric);
-            tally.volume += weight * raw.min(30.0).exp().min(1.0 / reading.p);
+            tally.volume += weight * elementary::exp(raw.min(30.0)).min(1.0 / reading.p);
             tally.volume_weight += weight;
-            let has_history = own.is_some_and(|own| own.histogram_total > 0);
-            session.families.persistence.feed_value(metric, value, &predictive, &densities, has_history);
+            if let Some(raised) = raised {
+                session.families.persistence.feed_value(metric, raised);
+            }
             if own.is_some_and(|own| own.moments.n >= 5.0) {
                 tally.identity += self.value_identity(session, metric, observation, value, densities.mixture);
             }
@@ -241,7 +247,7 @@ impl Detector {
         }
         let scale = cell.balanced.variance().max(0.01).sqrt();
         let group_density = StudentT::new(5.0).density((value - cell.balanced.mean) / scale) / scale;
-        (group_density.max(1e-9) / own_density.max(1e-9)).ln().clamp(-IDENTITY_VALUE_CAP, IDENTITY_VALUE_CAP)
+        elementary::ln(group_density.max(1e-9) / own_density.max(1e-9)).clamp(-IDENTITY_VALUE_CAP, IDENTITY_VALUE_CAP)
     }
 
     fn set_length_and_total(&self, session: &mut OpenSession, bytes_out: Option<u64>) {
@@ -267,7 +273,7 @@ impl Detector {
     }
 
     fn reading(&self, channel: Channel, session: &OpenSession, raw: f64) -> Reading {
-        Reading::new(raw, self.calibration.channel(channel, session.stratum, raw))
+        self.calibration.channel(channel, session.stratum, raw)
     }
 
     fn has_used(&self, agent: AgentIndex, tool: ToolId) -> bool {
@@ -279,9 +285,9 @@ impl Detector {
         let own = &self.model.agent(agent).totals.events.moments;
         let population = &self.model.population.events.balanced;
         if own.n >= 3.0 {
-            own.mean.exp().clamp(3.0, 64.0)
+            elementary::exp(own.mean).clamp(3.0, 64.0)
         } else if population.n >= 1.0 {
-            population.mean.exp().clamp(3.0, 64.0)
+            elementary::exp(population.mean).clamp(3.0, 64.0)
         } else {
             8.0
         }

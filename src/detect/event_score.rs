@@ -1,7 +1,11 @@
 //! One event's readings fused into a joint score and into evidence (DETECTION.md, section 2.2).
 
 use super::channel::{CHANNELS, Channel};
+use crate::stats::elementary::{self, Lanes};
 use crate::stats::evidence;
+
+/// Numbers in [`Lanes`].
+const LANES: usize = 4;
 
 /// A channel's answer for one event. A channel whose field is missing has none.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,10 +19,10 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// From raw score and calibrated p.
+    /// From raw score, `e^raw` and calibrated p.
     #[must_use]
-    pub fn new(raw: f64, p: f64) -> Self {
-        Self { raw, p, e: evidence::channel_e_value(raw, p) }
+    pub fn new(raw: f64, ratio: f64, p: f64) -> Self {
+        Self { raw, p, e: evidence::bounded_e_value(ratio, p) }
     }
 
     /// Loud enough to become a fact that may be pinned.
@@ -51,7 +55,16 @@ const WRITE_BONUS: f64 = 2.0;
 /// `J`: weighted sum of `ln e`, and more for a write.
 #[must_use]
 pub fn joint(channels: &[Option<Reading>; CHANNELS], writes: bool) -> f64 {
-    let sum: f64 = present(channels).map(|(channel, reading)| channel.joint_weight() * reading.e.ln()).sum();
+    let mut evidence = [1.0; CHANNELS.next_multiple_of(LANES)];
+    for (channel, reading) in present(channels) {
+        evidence[channel as usize] = reading.e;
+    }
+    let mut sum = 0.0;
+    for (chunk, first) in evidence.as_chunks::<LANES>().0.iter().zip((0..).step_by(LANES)) {
+        let weights = std::array::from_fn(|lane| Channel::ALL.get(first + lane).map_or(0.0, |channel| channel.joint_weight()));
+        let terms = elementary::ln_lanes(Lanes::from(*chunk)) * Lanes::from(weights);
+        sum = terms.to_array().into_iter().fold(sum, |sum, term| sum + term);
+    }
     if writes { sum + WRITE_BONUS } else { sum }
 }
 

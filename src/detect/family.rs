@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::length;
 use super::persistence::Persistence;
+use crate::stats::elementary;
 
 /// A family of session evidence. The letter is that of DETECTION.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,7 +56,7 @@ const TEMPERED_BELOW: f64 = 0.01;
 #[must_use]
 pub fn tempered(p: f64, share: f64, exponent: f64) -> f64 {
     let start = TEMPERED_BELOW * share;
-    if p < start && exponent < 1.0 { start * (p / start).powf(exponent) } else { p }
+    if p < start && exponent < 1.0 { start * elementary::exp(exponent * elementary::ln(p / start)) } else { p }
 }
 
 /// Events over which evidence of misuse and volume fades.
@@ -97,13 +98,13 @@ impl Families {
     /// Evidence of misuse `E` of the event.
     pub fn add_misuse(&mut self, evidence: f64) {
         self.misuse = self.misuse * ((MEMORY - 1.0) / MEMORY) + evidence;
-        self.raise(Family::Misuse, (self.misuse / self.span()).ln());
+        self.raise(Family::Misuse, elementary::ln(self.misuse / self.span()));
     }
 
     /// Volume ratio of the event; 1 without any size.
     pub fn add_volume(&mut self, ratio: f64) {
         self.volume = self.volume * ((MEMORY - 1.0) / MEMORY) + ratio;
-        self.raise(Family::Volume, (self.volume / self.span() + 1e-6).ln());
+        self.raise(Family::Volume, elementary::ln(self.volume / self.span() + 1e-6));
     }
 
     /// What the event says for the group and against the agent.

@@ -2,6 +2,7 @@
 
 use crate::baseline::session_totals::SessionTotals;
 use crate::baseline::volume::Predictive;
+use crate::stats::elementary::{self, Lanes};
 use crate::stats::student_t::{normal_tail, to_normal};
 
 /// How likely a session of at least this length is: ordinarily, and under misuse.
@@ -17,7 +18,7 @@ impl Expected {
     /// For a session of `events` so far.
     #[must_use]
     pub fn of(events: u32, predictive: &Predictive, totals: &SessionTotals) -> Self {
-        let log = (f64::from(events) + 0.5).ln();
+        let log = elementary::ln(f64::from(events) + 0.5);
         let beyond = normal_tail(to_normal(predictive.standardise(log), predictive.df));
         let ordinary = (f64::from(totals.at_least(events)) + beyond) / (f64::from(totals.sessions) + 1.0);
         let scale = predictive.scale.max(0.2);
@@ -28,19 +29,21 @@ impl Expected {
     /// `ln` of the ratio.
     #[must_use]
     pub fn raw(&self) -> f64 {
-        (self.misuse.max(1e-12) / self.ordinary.max(1e-12)).ln()
+        elementary::ln(self.misuse.max(1e-12) / self.ordinary.max(1e-12))
     }
 }
 
 /// Raw score of a session that has sent `bytes` (> 0) so far.
 #[must_use]
 pub fn total_raw(bytes: f64, predictive: &Predictive) -> f64 {
-    let z = to_normal(predictive.standardise(bytes.ln_1p()), predictive.df);
-    let grown = |factor: f64| {
+    let z = to_normal(predictive.standardise(elementary::ln_1p(bytes)), predictive.df);
+    let exponent = |factor: f64| {
         let shift = (factor.ln() / predictive.scale).min(6.0);
-        (z * shift - shift * shift / 2.0).min(60.0).exp()
+        (z * shift - shift * shift / 2.0).min(60.0)
     };
-    (1e-9 + [1.5, 2.0, 5.0, 20.0, 100.0].map(grown).iter().sum::<f64>() / 5.0).ln()
+    let grown = elementary::exp_lanes(Lanes::from([1.5, 2.0, 5.0, 20.0].map(exponent))).to_array();
+    let sum = grown.iter().sum::<f64>() + elementary::exp(exponent(100.0));
+    elementary::ln(1e-9 + sum / 5.0)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::baseline::sequence::{self, attribute_context};
 use crate::baseline::{AgentIndex, Attribute, GroupIndex, Model, ToolId};
 
 use super::sequence::version_prior;
+use crate::stats::elementary;
 
 /// What the levels say of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,9 +85,9 @@ pub fn expected(
     let own = sequence::probability(&model.agent(agent).counts.attributes, context, value, before);
     let probability = if group.is_some() { (1.0 - group_share) * own + group_share * in_group } else { own };
     let raw = if root.count(value) == 0 {
-        (0.5 / (probability / unit).min(1.0)).ln()
+        elementary::ln(0.5 / (probability / unit).min(1.0))
     } else {
-        ((0.3 * anywhere + 0.3 * unit) / probability).ln()
+        elementary::ln((0.3 * anywhere + 0.3 * unit) / probability)
     };
     Expected { probability, agent: own, group: in_group, raw }
 }

@@ -7,7 +7,7 @@ use crate::baseline::observation::{STATUS_DENIED, STATUS_ERROR, STATUS_OK, STATU
 use crate::baseline::tools::Tools;
 use crate::baseline::{Metric, Observation};
 use crate::event::{Effect, Event, Status};
-use crate::stats::hash;
+use crate::stats::{elementary, hash};
 
 /// The longest text of a network, with room to spare.
 const NET_BYTES: usize = 48;
@@ -48,14 +48,14 @@ pub fn observe(event: &Event<'_>, gap_ms: Option<i64>, tools: &mut Tools, key: u
     }
     let mut measure = |metric: Metric, value: Option<f64>| {
         if let Some(value) = value.filter(|value| *value > 0.0) {
-            observation.set_value(metric, value.ln_1p());
+            observation.set_value(metric, elementary::ln_1p(value));
         }
     };
     measure(Metric::BytesOut, event.bytes_out.map(|bytes| bytes as f64));
     measure(Metric::BytesIn, event.bytes_in.map(|bytes| bytes as f64));
     measure(Metric::Duration, event.duration_ms);
     if let Some(gap_ms) = gap_ms {
-        observation.set_value(Metric::Gap, (0.001 + gap_ms as f64 / 1000.0).ln());
+        observation.set_value(Metric::Gap, elementary::ln(0.001 + gap_ms as f64 / 1000.0));
     }
     observation
 }

@@ -9,6 +9,7 @@
 
 use crate::baseline::sequence::{self, STATUS_ANY_TOOL, status_context};
 use crate::baseline::{AgentIndex, Model, ToolId};
+use crate::stats::elementary;
 
 /// Probability of `status` for the agent's call of `tool`.
 #[must_use]
@@ -23,5 +24,5 @@ pub fn probability(model: &Model, agent: AgentIndex, tool: ToolId, status: u8) -
 /// Raw score of a call that ended as `status`.
 #[must_use]
 pub fn raw(probability: f64) -> f64 {
-    (0.5 / probability).ln()
+    elementary::ln(0.5 / probability)
 }

@@ -3,12 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::Metric;
-use crate::baseline::volume::{Densities, Predictive};
-use crate::stats::student_t::StudentT;
+use crate::stats::elementary::{self, Lanes};
 
 const SUMS: usize = 7;
 const LOOP: usize = 0;
-const FACTORS: [f64; 3] = [2.0, 5.0, 20.0];
 
 /// The sums of one session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -21,36 +19,34 @@ impl Persistence {
     /// The same tool again, or not; `expected` is the probability that was given to the tool used.
     pub fn feed_loop(&mut self, expected: f64, again: bool) {
         let ln_ratio = if again {
-            (0.9 / expected).ln()
+            elementary::ln(0.9 / expected)
         } else {
             let other = if expected < 0.5 { 1.0 - expected } else { 0.5 };
-            (0.1 / other).ln()
+            elementary::ln(0.1 / other)
         };
         self.feed(LOOP, ln_ratio);
     }
 
-    /// A size or duration; other metrics are not watched.
-    pub fn feed_value(&mut self, metric: Metric, value: f64, predictive: &Predictive, densities: &Densities, has_history: bool) {
+    /// A size or duration: `ln` of how much better each raised location explains it; other metrics are not watched.
+    pub fn feed_value(&mut self, metric: Metric, raised: [f64; 3]) {
         let first = match metric {
             Metric::BytesOut => 1,
             Metric::Duration => 4,
             Metric::BytesIn | Metric::Gap => return,
         };
-        let ordinary = if has_history { densities.mixture } else { densities.parts[0] };
-        let (narrow, wide) = (StudentT::new(predictive.df.max(4.0)), StudentT::new(3.0));
-        for (step, factor) in FACTORS.into_iter().enumerate() {
-            let distance = value - factor.ln() - predictive.mean;
-            let raised = (0.95 * narrow.density(distance / predictive.scale) + 0.025 * wide.density(distance / (2.0 * predictive.scale)))
-                / predictive.scale;
-            self.feed(first + step, (raised.max(1e-9) / ordinary.max(1e-9)).ln());
+        for (step, ln_ratio) in raised.into_iter().enumerate() {
+            self.feed(first + step, ln_ratio);
         }
     }
 
     /// `ln` of the mean over all seven of those that were fed; `None` before any was.
     #[must_use]
     pub fn level(&self) -> Option<f64> {
-        let sum: f64 = (0..SUMS).filter(|&sum| self.fed >> sum & 1 == 1).map(|sum| self.sums[sum].exp()).sum();
-        (self.fed != 0).then(|| (sum / SUMS as f64).ln())
+        let mut sums = [0.0; SUMS.next_multiple_of(4)];
+        sums[..SUMS].copy_from_slice(&self.sums);
+        let exponentials = sums.as_chunks::<4>().0.iter().flat_map(|four| elementary::exp_lanes(Lanes::from(*four)).to_array());
+        let sum: f64 = exponentials.enumerate().filter(|(sum, _)| self.fed >> sum & 1 == 1).map(|(_, exp)| exp).sum();
+        (self.fed != 0).then(|| elementary::ln(sum / SUMS as f64))
     }
 
     /// Whether the loop is what stands out most.

@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::event_ids::EventIds;
 use super::sessions::SessionSlot;
 use crate::baseline::agent::AgentBaseline;
 use crate::baseline::{AgentIndex, Model};
 use crate::stats::hash;
 
-/// Event ids of an agent that are kept to recognise a repeat.
-const EVENT_IDS: usize = 1024;
 /// Closed sessions of an agent that are kept: to recognise a continuation, and to tell whether the agent works serially.
 const RECENT_SESSIONS: usize = 50;
 /// Versions of an agent with a baseline of their own; further ones share the newest.
@@ -50,7 +49,7 @@ pub struct Agent {
     pub baselines: Vec<AgentIndex>,
     versions: Vec<(u64, AgentIndex)>,
     recent: VecDeque<RecentSession>,
-    event_ids: VecDeque<u64>,
+    event_ids: EventIds,
 }
 
 /// A change of version that an event showed.
@@ -95,7 +94,7 @@ impl Agents {
             newest_begun: 0,
             versions: Vec::new(),
             recent: VecDeque::new(),
-            event_ids: VecDeque::new(),
+            event_ids: EventIds::default(),
         });
         slot
     }
@@ -140,15 +139,7 @@ impl Agents {
 impl Agent {
     /// True if the agent sent this event before; remembers it otherwise.
     pub fn is_repeat(&mut self, event_id: &str, key: u64) -> bool {
-        let hash = hash::keyed(event_id.as_bytes(), key);
-        if self.event_ids.contains(&hash) {
-            return true;
-        }
-        if self.event_ids.len() == EVENT_IDS {
-            self.event_ids.pop_front();
-        }
-        self.event_ids.push_back(hash);
-        false
+        self.event_ids.is_repeat(hash::keyed(event_id.as_bytes(), key))
     }
 
     /// Moves to the baseline of `version`; says so when that is another than before.

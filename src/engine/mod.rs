@@ -5,6 +5,7 @@ pub mod agents;
 pub mod alarm;
 pub mod budget;
 mod campaigns;
+pub mod event_ids;
 pub mod explain;
 mod findings;
 pub mod identifier;
@@ -37,7 +38,7 @@ use crate::detect::observe::{attribute_texts, observe};
 use crate::event::{Action, Event};
 use crate::finding::Decision;
 use crate::govern::{ControlRecord, ControlValue};
-use crate::stats::hash;
+use crate::stats::{elementary, hash};
 
 /// Seeds the hashes of names. Part of the stored state: a snapshot is read under the key it was written with.
 const HASH_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -399,5 +400,5 @@ fn session_key(event: &Event<'_>) -> u64 {
 
 /// `-log10 p`, never below 0 and never infinite.
 fn surprise(p: f64) -> f64 {
-    (-p.max(f64::MIN_POSITIVE).log10()).abs()
+    (elementary::ln(p.max(f64::MIN_POSITIVE)) * std::f64::consts::LOG10_E).abs()
 }

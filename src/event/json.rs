@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use wide::u8x16;
+
 /// Deepest nesting that is still read.
 pub(super) const DEPTH_MAX: usize = 127;
 
@@ -308,7 +310,17 @@ impl<'a> ObjectReader<'a> {
 fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // A byte of `x` is zero where the high bit of the same byte of the result is set; false hits only above a true one.
+    let (quote, backslash, last_control) = (u8x16::splat(b'"'), u8x16::splat(b'\\'), u8x16::splat(0x1f));
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let sixteen = u8x16::new(*chunk);
+        let controls = sixteen.max(last_control).simd_eq(last_control);
+        let stops = (sixteen.simd_eq(quote) | sixteen.simd_eq(backslash) | controls).to_bitmask();
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
+        }
+        at += 16;
+    }
+    // The last bytes of a record, eight at a time. A byte of `x` is zero where the high bit of the same byte of the result is set; false hits only above a true one.
     let zeros = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let word = u64::from_le_bytes(*chunk);
@@ -346,6 +358,21 @@ mod tests {
     #[track_caller]
     fn check_stops(text: &str, at: usize, expected: &'static str) {
         assert_eq!(read(text), Err(Malformed { at, expected }), "{text}");
+    }
+
+    #[test]
+    fn a_string_ends_at_the_first_byte_that_is_not_plain() {
+        for length in 0..48 {
+            let plain: Vec<u8> = (0..length).map(|at| [b'a', b' ', 0x7f, 0x80, 0xc3, 0xff, b'!', b'#'][at % 8]).collect();
+            for at in 0..length {
+                assert_eq!(plain_end(&plain, at), length);
+                for stop in [b'"', b'\\', 0, 0x1f, b'\n'] {
+                    let mut text = plain.clone();
+                    text[at] = stop;
+                    assert_eq!(plain_end(&text, 0), at, "{stop:#x} at {at} of {length}");
+                }
+            }
+        }
     }
 
     #[test]

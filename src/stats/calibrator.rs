@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::elementary::{self, Lanes};
+
 /// Form of a calibrator's histogram and how much it trusts its prior.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
@@ -17,13 +19,13 @@ impl Shape {
     /// The bin of `score`; a score on an edge (a raw of exactly 0) belongs to the bin above it, whatever the rounding.
     #[must_use]
     pub fn bin(&self, score: f64) -> Bin {
-        let position = ((score - LOWEST) / self.width + 1e-9).floor();
+        // What lies below the first bin is cut to it by the cast, as NaN is.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "clamped to the bins, of which there are at most 1,000"
         )]
-        let bin = position.clamp(0.0, (self.bins - 1) as f64) as Bin;
+        let bin = ((score - LOWEST) / self.width + 1e-9).min((self.bins - 1) as f64) as Bin;
         bin
     }
 }
@@ -42,6 +44,8 @@ const BASE_MASS_MIN: f64 = 200.0;
 const TAIL_MASS: f64 = 25.0;
 const HALVE_ABOVE: f64 = 20_000.0;
 const RATE_MAX: f64 = 3.0;
+/// Cap on a score whose exponential is wanted.
+const RATIO_CAP: f64 = 50.0;
 
 /// The sums of the last rebuild.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +64,8 @@ pub struct Calibrator {
     shape: Shape,
     masses: Vec<f64>,
     mass: f64,
+    /// Lowest and highest bin that holds anything; meaningless before any does.
+    span: (Bin, Bin),
     halved: bool,
     sums: Sums,
 }
@@ -72,7 +78,7 @@ impl Calibrator {
     #[must_use]
     pub fn new(shape: Shape) -> Self {
         let sums = Sums { mass: 0.0, above: vec![0.0; shape.bins], tail: None };
-        Self { shape, masses: vec![0.0; shape.bins], mass: 0.0, halved: false, sums }
+        Self { shape, masses: vec![0.0; shape.bins], mass: 0.0, span: (Bin::MAX, 0), halved: false, sums }
     }
 
     /// Total mass, now.
@@ -84,30 +90,32 @@ impl Calibrator {
     /// The bin of `score`: see [`Shape::bin`].
     #[must_use]
     pub fn bin(&self, score: f64) -> Bin {
-        let position = ((score - LOWEST) / self.shape.width + 1e-9).floor();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to the bins, of which there are at most 1,000"
-        )]
-        let bin = position.clamp(0.0, (self.shape.bins - 1) as f64) as Bin;
-        bin
+        self.shape.bin(score)
     }
 
     /// Calibrated p-value of `score`: the share of scores at least as high, ties counted half, mixed with the prior: that of `base`
     /// where it knows enough, else Ville's bound `e^−score`.
     #[must_use]
     pub fn p_value(&self, score: f64, base: Option<&Self>) -> f64 {
-        let prior = match base {
-            Some(base) if base.mass >= BASE_MASS_MIN => base.p_value(score, None),
-            _ => (-score.max(0.0)).exp(),
-        };
-        ((self.tail_mass(score) + self.shape.prior * prior) / (self.sums.mass + self.shape.prior)).min(1.0)
+        self.rank(score, base).0
+    }
+
+    /// [`Self::p_value`], and beside it `e^score`, the score being taken as at most 50: its exponential comes with the others.
+    #[must_use]
+    pub fn rank(&self, score: f64, base: Option<&Self>) -> (f64, f64) {
+        let base = base.filter(|base| base.mass >= BASE_MASS_MIN);
+        let own_tail = self.tail(score);
+        let base_tail = base.map_or((0.0, 0.0), |base| base.tail(score));
+        let [own, of_base, ville, ratio] =
+            elementary::exp_lanes(Lanes::from([own_tail.1, base_tail.1, -score.max(0.0), score.min(RATIO_CAP)])).to_array();
+        let prior = base.map_or(ville, |base| base.mixed(base_tail.0 * of_base, ville));
+        (self.mixed(own_tail.0 * own, prior), ratio)
     }
 
     /// Adds `mass` to a bin; the sums stay as they are until [`Self::rebuild`].
     pub fn add(&mut self, bin: Bin, mass: f64) {
         self.masses[usize::from(bin)] += mass;
+        self.span = (self.span.0.min(bin), self.span.1.max(bin));
         self.mass += mass;
         if self.mass > HALVE_ABOVE {
             for mass in &mut self.masses {
@@ -124,11 +132,14 @@ impl Calibrator {
             return;
         }
         self.halved = false;
+        // Outside the bins that hold anything the sums are all or nothing.
+        let (first, last) = (usize::from(self.span.0), usize::from(self.span.1));
         let mut sum = 0.0;
-        for (above, mass) in self.sums.above.iter_mut().zip(&self.masses).rev() {
+        for (above, mass) in self.sums.above[first..=last].iter_mut().zip(&self.masses[first..=last]).rev() {
             sum += mass;
             *above = sum;
         }
+        self.sums.above[..first].fill(sum);
         self.sums.mass = self.mass;
         self.sums.tail = if self.mass > BASE_MASS_MIN { self.fit_tail() } else { None };
     }
@@ -140,9 +151,10 @@ impl Calibrator {
     }
 
     fn fit_tail(&self) -> Option<(usize, f64)> {
-        let start = self.sums.above.iter().rposition(|&above| above >= TAIL_MASS)?;
+        let last = usize::from(self.span.1);
+        let start = self.sums.above[..=last].iter().rposition(|&above| above >= TAIL_MASS)?;
         let edge = self.edge(start);
-        let excess: f64 = self.masses[start..]
+        let excess: f64 = self.masses[start..=last]
             .iter()
             .enumerate()
             .map(|(step, mass)| mass * (self.edge(start + step) + self.shape.width / 2.0 - edge))
@@ -150,15 +162,21 @@ impl Calibrator {
         Some((start, ((self.sums.above[start] + 2.0) / (excess + 2.0)).min(RATE_MAX)))
     }
 
-    fn tail_mass(&self, score: f64) -> f64 {
+    /// Mass above `score`, as a factor and the exponent of another.
+    fn tail(&self, score: f64) -> (f64, f64) {
         let bin = usize::from(self.bin(score));
         let tail = (self.sums.above[bin] - 0.5 * self.masses[bin]).max(0.0);
         match self.sums.tail {
             Some((start, rate)) if tail < TAIL_MASS && score > self.edge(start) => {
-                self.sums.above[start] * (-rate * (score - self.edge(start))).exp()
+                (self.sums.above[start], -rate * (score - self.edge(start)))
             }
-            _ => tail,
+            _ => (tail, 0.0),
         }
+    }
+
+    /// The share of `tail`, the mass above, mixed with the prior's.
+    fn mixed(&self, tail: f64, prior: f64) -> f64 {
+        ((tail + self.shape.prior * prior) / (self.sums.mass + self.shape.prior)).min(1.0)
     }
 
     fn edge(&self, bin: usize) -> f64 {

@@ -179,7 +179,12 @@ impl<K: Symbol> CountNode<K> {
                     few.push((symbol, 0));
                     few.len() - 1
                 });
-                &mut few[at].1
+                // One place nearer to the front each time it overtakes: a scan finds what is frequent first.
+                let overtakes = at > 0 && few[at].1 >= few[at - 1].1;
+                if overtakes {
+                    few.swap(at, at - 1);
+                }
+                &mut few[if overtakes { at - 1 } else { at }].1
             }
             Entries::Many(many) => many.entry(symbol).or_insert(0),
         }

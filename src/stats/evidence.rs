@@ -1,5 +1,7 @@
 //! From p-values to e-values: evidence that may be added up and watched while it grows.
 
+use super::elementary;
+
 /// A p-to-e calibrator that integrates to at most 1 under uniform p: `(1 − p + p·ln p) / (p·ln² p)`, 0.5 from p = 0.9999 on.
 #[must_use]
 pub fn e_value(p: f64) -> f64 {
@@ -7,14 +9,19 @@ pub fn e_value(p: f64) -> f64 {
         return 0.5;
     }
     let p = p.max(1e-30);
-    let ln = p.ln();
+    let ln = elementary::ln(p);
     (1.0 - p + p * ln) / (p * ln * ln)
 }
 
 /// The e-value of a channel: never more than its own likelihood ratio `e^raw` claims.
 #[must_use]
 pub fn channel_e_value(raw: f64, p: f64) -> f64 {
-    let ratio = raw.min(50.0).exp();
+    bounded_e_value(elementary::exp(raw.min(50.0)), p)
+}
+
+/// [`channel_e_value`] of what is already a ratio.
+#[must_use]
+pub fn bounded_e_value(ratio: f64, p: f64) -> f64 {
     let e = e_value(p);
     if e < ratio { e } else { ratio.max(e.min(0.6)) }
 }

@@ -2,6 +2,7 @@
 
 pub mod calibrator;
 pub mod count_node;
+pub mod elementary;
 pub mod evidence;
 pub mod hash;
 pub mod moments;
