@@ -60,15 +60,38 @@ pub struct Sums {
 
 /// Ranks scores among those seen before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Calibrator {
     shape: Shape,
     masses: Vec<f64>,
     mass: f64,
-    /// Lowest and highest bin that holds anything; meaningless before any does.
+    /// Lowest and highest bin that holds anything; meaningless before any does. Not stored: the masses say it.
+    #[serde(skip)]
     span: (Bin, Bin),
     halved: bool,
     sums: Sums,
 }
+
+/// A calibrator in stored state.
+#[derive(Deserialize)]
+struct Stored {
+    shape: Shape,
+    masses: Vec<f64>,
+    mass: f64,
+    halved: bool,
+    sums: Sums,
+}
+
+impl From<Stored> for Calibrator {
+    fn from(Stored { shape, masses, mass, halved, sums }: Stored) -> Self {
+        let held = masses.iter().zip(0..).filter(|(mass, _)| **mass > 0.0).map(|(_, bin)| bin);
+        let span = held.fold(EMPTY_SPAN, |span, bin: Bin| (span.0.min(bin), span.1.max(bin)));
+        Self { shape, masses, mass, span, halved, sums }
+    }
+}
+
+/// Before anything was added.
+const EMPTY_SPAN: (Bin, Bin) = (Bin::MAX, 0);
 
 /// A bin's number; what a score becomes when it is remembered for a later [`Calibrator::add`].
 pub type Bin = u16;
@@ -78,7 +101,7 @@ impl Calibrator {
     #[must_use]
     pub fn new(shape: Shape) -> Self {
         let sums = Sums { mass: 0.0, above: vec![0.0; shape.bins], tail: None };
-        Self { shape, masses: vec![0.0; shape.bins], mass: 0.0, span: (Bin::MAX, 0), halved: false, sums }
+        Self { shape, masses: vec![0.0; shape.bins], mass: 0.0, span: EMPTY_SPAN, halved: false, sums }
     }
 
     /// Total mass, now.
@@ -233,6 +256,14 @@ mod tests {
         let base = taught(&(0..1000).map(|n| f64::from(n) / 200.0).collect::<Vec<_>>());
         let young = taught(&[0.1]);
         assert!(young.p_value(4.0, Some(&base)) > young.p_value(4.0, None));
+    }
+
+    #[test]
+    fn a_stored_calibrator_is_the_one_that_was_stored() {
+        for calibrator in [Calibrator::new(FAMILY), taught(&[-3.0, 0.1, 0.1, 7.5])] {
+            let stored = serde_json::to_string(&calibrator).unwrap();
+            assert_eq!(serde_json::from_str::<Calibrator>(&stored).unwrap(), calibrator);
+        }
     }
 
     #[test]
