@@ -67,11 +67,12 @@ pub fn cut(value: &str) -> &str {
 /// Class of a target: what follows the last `@` (with it, lower case, at most 30 characters of it); else the host of a URL, port kept; else none.
 #[must_use]
 pub fn target_class(target: &str) -> Option<Cow<'_, str>> {
-    if let Some(at) = target.rfind('@') {
+    if let Some(at) = memchr::memrchr(b'@', target.as_bytes()) {
         let domain: String = target[at + 1..].chars().flat_map(char::to_lowercase).take(CLASS_CHARS_MAX).collect();
         return Some(Cow::Owned(format!("@{domain}")));
     }
-    let host = match target.find("://") {
+    let scheme_end = memchr::memchr_iter(b':', target.as_bytes()).find(|&at| target[at..].starts_with("://"));
+    let host = match scheme_end {
         Some(at) => &target[at + 3..],
         None if target.starts_with("www.") => target,
         None => return None,
@@ -125,6 +126,7 @@ mod tests {
     #[test]
     fn anything_else_has_no_class() {
         check("plain", None);
+        check("c:/a:b:/", None);
         check("", None);
     }
 

@@ -214,15 +214,15 @@ impl Levels<'_> {
     fn learn_values(&mut self, observation: &Observation, parent_cells: Option<&super::agent::Cells>) {
         for (metric, value) in observation.values() {
             let key = cell_key(metric, observation.tool, observation.status_or_ok());
-            let shared = &mut self.population.metrics[metric as usize];
-            let prior = Prior::of_population(self.population.cells.get(&key), &shared.cell)
-                .in_group(self.group.as_ref().and_then(|group| group.cells.get(&key)));
-            let parent = parent_cells.and_then(|cells| cells.get(&key)).map(|cell| cell.moments);
             let Some(cell) = self.agent.cell_mut(key) else { continue };
+            let shared = &mut self.population.metrics[metric as usize];
+            // A shared cell that is made here is empty, and says as little as none.
+            let population_cell = self.population.cells.entry(key).or_default();
+            let group_cell = self.group.as_mut().map(|group| group.cells.entry(key).or_default());
+            let prior = Prior::of_population(Some(population_cell), &shared.cell).in_group(group_cell.as_deref());
+            let parent = parent_cells.and_then(|cells| cells.get(&key)).map(|cell| cell.moments);
             let densities = Densities::of(value, &prior.predict(Some(cell), parent), Some(cell));
             cell.learn_density(value, &densities, &mut shared.weights);
-            let group_cell = self.group.as_mut().map(|group| group.cells.entry(key).or_default());
-            let population_cell = self.population.cells.entry(key).or_default();
             cell.learn_moments(value, group_cell.into_iter().chain([population_cell, &mut shared.cell]));
         }
     }

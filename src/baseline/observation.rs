@@ -58,7 +58,7 @@ impl Observation {
 
     /// The attributes that are there, in their order.
     pub fn attributes(&self) -> impl Iterator<Item = (Attribute, u64)> + '_ {
-        Attribute::ALL.into_iter().filter_map(|attribute| self.attribute(attribute).map(|value| (attribute, value)))
+        bits(self.attribute_mask).map(|at| (Attribute::ALL[at], self.attributes[at]))
     }
 
     /// Number of attributes that are there.
@@ -81,8 +81,14 @@ impl Observation {
 
     /// The quantities that are there, in their order.
     pub fn values(&self) -> impl Iterator<Item = (Metric, f64)> + '_ {
-        Metric::ALL.into_iter().filter_map(|metric| self.value(metric).map(|value| (metric, value)))
+        bits(self.value_mask).map(|at| (Metric::ALL[at], self.values[at]))
     }
+}
+
+/// Places of the bits that are set, lowest first.
+fn bits(mask: u8) -> impl Iterator<Item = usize> {
+    std::iter::successors((mask != 0).then_some(mask), |mask| Some(mask & (mask - 1)).filter(|left| *left != 0))
+        .map(|mask| mask.trailing_zeros() as usize)
 }
 
 /// Number of `ok`; the lowest bits follow FNV-1a of the words.

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::{CHANNELS, Channel};
+use super::channel::CHANNELS;
 use super::event_score::Reading;
 use super::family::{FAMILIES, Family};
 use super::session::{Step, StoredScores};
 use crate::baseline::agent::Stratum;
 use crate::stats::calibrator::{self, Calibrator};
+use crate::stats::elementary::{self, Lanes};
+use crate::stats::evidence;
 
 /// Strata of channels and joint scores: new, young, all others.
 const CHANNEL_STRATA: usize = 3;
@@ -32,17 +34,40 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// A channel's reading of its raw score.
+    /// The readings of an event's raw scores, by channel; and beside them `e^raw`, the raw being taken as at most 50.
     #[must_use]
-    pub fn channel(&self, channel: Channel, stratum: Stratum, raw: f64) -> Reading {
-        let (p, ratio) = ranked(&self.channels[channel as usize], channel_stratum(stratum), raw);
-        Reading::new(raw, ratio, p)
+    pub fn read(&self, stratum: Stratum, raws: &[Option<f64>; CHANNELS]) -> ([Option<Reading>; CHANNELS], [f64; CHANNELS]) {
+        let (mut readings, mut ratios) = ([None; CHANNELS], [1.0; CHANNELS]);
+        let mut present = raws.iter().enumerate().filter_map(|(channel, raw)| raw.map(|raw| (channel, raw)));
+        loop {
+            // Four at a time: what is not there stays at a raw score of 0.
+            let (mut channels, mut four, mut len) = ([0; 4], [0.0; 4], 0);
+            for (channel, raw) in present.by_ref().take(4) {
+                (channels[len], four[len]) = (channel, raw);
+                len += 1;
+            }
+            if len == 0 {
+                return (readings, ratios);
+            }
+            let of_four = elementary::exp_lanes(Lanes::from(four.map(|raw| raw.min(evidence::RAW_MAX)))).to_array();
+            let mut ps = [1.0; 4];
+            for place in 0..len {
+                let ville = calibrator::ville_of_ratio(four[place], of_four[place], evidence::RAW_MAX);
+                ps[place] = ranked(&self.channels[channels[place]], channel_stratum(stratum), four[place], ville);
+            }
+            let evidence = evidence::bounded_e_values(of_four, ps);
+            for place in 0..len {
+                ratios[channels[place]] = of_four[place];
+                readings[channels[place]] = Some(Reading { raw: four[place], p: ps[place], e: evidence[place] });
+            }
+        }
     }
 
     /// Calibrated p of an event's joint score.
     #[must_use]
     pub fn joint(&self, stratum: Stratum, joint: f64) -> f64 {
-        ranked(&self.joint, channel_stratum(stratum), joint).0
+        let stratum = channel_stratum(stratum);
+        self.joint[stratum].p_value(joint, (stratum < CHANNEL_BASE).then(|| &self.joint[CHANNEL_BASE]))
     }
 
     /// Calibrated p of a family's running maximum.
@@ -88,7 +113,7 @@ fn channel_stratum(stratum: Stratum) -> usize {
     }
 }
 
-fn ranked(strata: &[Calibrator; CHANNEL_STRATA], stratum: usize, score: f64) -> (f64, f64) {
+fn ranked(strata: &[Calibrator; CHANNEL_STRATA], stratum: usize, score: f64, ville: f64) -> f64 {
     let base = (stratum < CHANNEL_BASE).then(|| &strata[CHANNEL_BASE]);
-    strata[stratum].rank(score, base)
+    strata[stratum].p_value_bounded(score, ville, base)
 }

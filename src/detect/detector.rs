@@ -23,6 +23,15 @@ pub use super::gate::Closed;
 /// Cap on what one quantity says about identity.
 const IDENTITY_VALUE_CAP: f64 = 2.0;
 
+/// `e^30`, cap on what one size may claim.
+const VOLUME_RATIO_MAX: f64 = 1.068_647_458_152_446_3e13;
+
+/// Events for which a session has room at first.
+const SHORT_SESSION: usize = 8;
+
+/// Raw scores by channel number.
+type Raws = [Option<f64>; CHANNELS];
+
 /// The detector of one shard.
 #[derive(Debug, Clone)]
 pub struct Detector {
@@ -34,14 +43,6 @@ pub struct Detector {
     pub learning: Learning,
     frozen: bool,
     constants: Detect,
-}
-
-/// The share of one event in the identity family, and what the sequence says to it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    identity: f64,
-    volume: f64,
-    volume_weight: f64,
 }
 
 impl Detector {
@@ -77,12 +78,12 @@ impl Detector {
             group,
             stratum: baseline.stratum(),
             history: History::default(),
-            tools: Vec::new(),
+            tools: Vec::with_capacity(SHORT_SESSION),
             weights: baseline.weights.unwrap_or(self.model.population.weights.0),
             families: Families::new(self.usual_length(agent)),
             bytes_out: 0.0,
-            observations: Vec::new(),
-            steps: Vec::new(),
+            observations: Vec::with_capacity(SHORT_SESSION),
+            steps: Vec::with_capacity(SHORT_SESSION),
             gaps: cadence::Gaps::default(),
             p_value: 1.0,
         }
@@ -90,22 +91,22 @@ impl Detector {
 
     /// Scores an event against what was known before it, and moves its session on. `bytes_out` is as the event gave it.
     pub fn score(&self, session: &mut OpenSession, observation: &Observation, bytes_out: Option<u64>) -> EventReading {
-        let mut channels = [None; CHANNELS];
-        let mut tally = Tally::default();
+        let (mut raws, mut identity) = ([None; CHANNELS], 0.0);
         session.families.step();
-        self.read_sequence(session, observation.tool, &mut channels, &mut tally);
+        self.read_sequence(session, observation.tool, &mut raws, &mut identity);
         if let Some(status) = observation.status() {
             let probability = outcome::probability(&self.model, session.agent, observation.tool, status);
-            channels[Channel::Status as usize] = Some(self.reading(Channel::Status, session, outcome::raw(probability)));
+            raws[Channel::Status as usize] = Some(outcome::raw(probability));
         }
-        self.read_attributes(session, observation, &mut channels, &mut tally);
-        self.read_values(session, observation, &mut channels, &mut tally);
+        self.read_attributes(session, observation, &mut raws, &mut identity);
+        self.read_values(session, observation, &mut raws, &mut identity);
 
+        let (channels, ratios) = self.calibration.read(session.stratum, &raws);
         let mut reading = self.fuse(session, &channels, observation.writes);
         session.families.add_misuse(reading.evidence);
-        session.families.add_volume(if tally.volume_weight > 0.0 { tally.volume / tally.volume_weight } else { 1.0 });
+        session.families.add_volume(volume_ratio(&channels, &ratios));
         if session.group.is_some() {
-            session.families.add_identity(tally.identity);
+            session.families.add_identity(identity);
         }
         session.families.set_persistence();
         self.set_length_and_total(session, bytes_out);
@@ -125,15 +126,14 @@ impl Detector {
 
     /// Scores the end of the session. Call once, before [`Detector::close`].
     pub fn score_end(&self, session: &mut OpenSession) -> (EventReading, StoredScores) {
-        let mut channels = [None; CHANNELS];
-        let mut tally = Tally::default();
+        let (mut raws, mut identity) = ([None; CHANNELS], 0.0);
         session.families.step();
-        self.read_sequence(session, END, &mut channels, &mut tally);
-        let mut reading = self.fuse(session, &channels, false);
+        self.read_sequence(session, END, &mut raws, &mut identity);
+        let mut reading = self.fuse(session, &self.calibration.read(session.stratum, &raws).0, false);
         reading.evidence *= self.constants.end_factor;
         session.families.add_misuse(reading.evidence);
         if session.group.is_some() {
-            session.families.add_identity(tally.identity);
+            session.families.add_identity(identity);
         }
         reading.session_p = self.session_p(session);
         session.p_value = reading.session_p;
@@ -172,46 +172,33 @@ impl Detector {
         }
     }
 
-    fn read_sequence(&self, session: &mut OpenSession, tool: ToolId, channels: &mut [Option<Reading>; CHANNELS], tally: &mut Tally) {
+    fn read_sequence(&self, session: &mut OpenSession, tool: ToolId, raws: &mut Raws, identity: &mut f64) {
         let asked = self.asked(session);
         let expected = asked.about(tool);
         let (agent, group) = expected.mix(&session.weights);
         let share = if session.group.is_some() { self.constants.group_share_sequence } else { 0.0 };
         let probability = (1.0 - share) * agent + share * group;
         let raw = elementary::ln(asked.misuse(tool, expected.population) / probability);
-        channels[Channel::Sequence as usize] = Some(self.reading(Channel::Sequence, session, raw));
+        raws[Channel::Sequence as usize] = Some(raw);
         let cap = self.constants.identity_cap;
-        tally.identity += elementary::ln(group / agent).clamp(-cap, cap);
+        *identity += elementary::ln(group / agent).clamp(-cap, cap);
         if tool != END && session.history.position > 0 {
             session.families.persistence.feed_loop(probability, session.history.last[0] == tool);
         }
         expected.reweigh(&mut session.weights, &self.model.population.weights.0);
     }
 
-    fn read_attributes(
-        &self,
-        session: &OpenSession,
-        observation: &Observation,
-        channels: &mut [Option<Reading>; CHANNELS],
-        tally: &mut Tally,
-    ) {
+    fn read_attributes(&self, session: &OpenSession, observation: &Observation, raws: &mut Raws, identity: &mut f64) {
         let cap = self.constants.identity_cap;
         for (attribute, value) in observation.attributes() {
             let share = self.constants.group_share_attributes;
             let expected = novelty::expected(&self.model, session.agent, session.group, attribute, observation.tool, value, share);
-            let channel = Channel::from(attribute);
-            channels[channel as usize] = Some(self.reading(channel, session, expected.raw));
-            tally.identity += elementary::ln(expected.group / expected.agent).clamp(-cap, cap);
+            raws[Channel::from(attribute) as usize] = Some(expected.raw);
+            *identity += elementary::ln(expected.group / expected.agent).clamp(-cap, cap);
         }
     }
 
-    fn read_values(
-        &self,
-        session: &mut OpenSession,
-        observation: &Observation,
-        channels: &mut [Option<Reading>; CHANNELS],
-        tally: &mut Tally,
-    ) {
+    fn read_values(&self, session: &mut OpenSession, observation: &Observation, raws: &mut Raws, identity: &mut f64) {
         let status = observation.status_or_ok();
         for (metric, value) in observation.values() {
             let (predictive, own) = self.model.predict(session.agent, session.group, metric, observation.tool, status);
@@ -223,17 +210,12 @@ impl Detector {
                 },
                 _ => Likelihoods::of(metric, value, &predictive, own),
             };
-            let channel = Channel::from(metric);
-            let reading = self.reading(channel, session, raw);
-            channels[channel as usize] = Some(reading);
-            let weight = volume_weight(metric);
-            tally.volume += weight * elementary::exp(raw.min(30.0)).min(1.0 / reading.p);
-            tally.volume_weight += weight;
+            raws[Channel::from(metric) as usize] = Some(raw);
             if let Some(raised) = raised {
                 session.families.persistence.feed_value(metric, raised);
             }
             if own.is_some_and(|own| own.moments.n >= 5.0) {
-                tally.identity += self.value_identity(session, metric, observation, value, densities.mixture);
+                *identity += self.value_identity(session, metric, observation, value, densities.mixture);
             }
         }
     }
@@ -272,10 +254,6 @@ impl Detector {
         EventReading { channels: *channels, joint, joint_p, mean, evidence, session_p: 1.0 }
     }
 
-    fn reading(&self, channel: Channel, session: &OpenSession, raw: f64) -> Reading {
-        self.calibration.channel(channel, session.stratum, raw)
-    }
-
     fn has_used(&self, agent: AgentIndex, tool: ToolId) -> bool {
         let counts = &self.model.agent(agent).counts.sequence;
         contexts::count(counts, History::default().contexts()[ORDER_0], tool) > 0
@@ -294,12 +272,17 @@ impl Detector {
     }
 }
 
-fn volume_weight(metric: Metric) -> f64 {
-    match metric {
-        Metric::BytesOut => 0.6,
-        Metric::BytesIn | Metric::Duration => 0.2,
-        Metric::Gap => 0.0,
+/// Weighted mean over the sizes of `e^raw`, as far as their p-values bear it out; 1 without any size. `ratios` are `e^raw` by channel.
+fn volume_ratio(channels: &[Option<Reading>; CHANNELS], ratios: &[f64; CHANNELS]) -> f64 {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for (metric, weight) in [(Metric::BytesOut, 0.6), (Metric::BytesIn, 0.2), (Metric::Duration, 0.2)] {
+        let channel = Channel::from(metric) as usize;
+        if let Some(reading) = &channels[channel] {
+            sum += weight * ratios[channel].min(VOLUME_RATIO_MAX).min(1.0 / reading.p);
+            weights += weight;
+        }
     }
+    if weights > 0.0 { sum / weights } else { 1.0 }
 }
 
 fn loud(channels: &[Option<Reading>; CHANNELS]) -> u16 {

@@ -2,10 +2,11 @@
 
 use super::channel::{CHANNELS, Channel};
 use crate::stats::elementary::{self, Lanes};
-use crate::stats::evidence;
 
 /// Numbers in [`Lanes`].
 const LANES: usize = 4;
+/// Room for all channels.
+const PLACES: usize = CHANNELS.next_multiple_of(LANES);
 
 /// A channel's answer for one event. A channel whose field is missing has none.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,12 +20,6 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// From raw score, `e^raw` and calibrated p.
-    #[must_use]
-    pub fn new(raw: f64, ratio: f64, p: f64) -> Self {
-        Self { raw, p, e: evidence::bounded_e_value(ratio, p) }
-    }
-
     /// Loud enough to become a fact that may be pinned.
     #[must_use]
     pub fn is_loud(&self) -> bool {
@@ -55,14 +50,14 @@ const WRITE_BONUS: f64 = 2.0;
 /// `J`: weighted sum of `ln e`, and more for a write.
 #[must_use]
 pub fn joint(channels: &[Option<Reading>; CHANNELS], writes: bool) -> f64 {
-    let mut evidence = [1.0; CHANNELS.next_multiple_of(LANES)];
+    let (mut evidence, mut weights, mut len) = ([1.0; PLACES], [0.0; PLACES], 0);
     for (channel, reading) in present(channels) {
-        evidence[channel as usize] = reading.e;
+        (evidence[len], weights[len]) = (reading.e, channel.joint_weight());
+        len += 1;
     }
     let mut sum = 0.0;
-    for (chunk, first) in evidence.as_chunks::<LANES>().0.iter().zip((0..).step_by(LANES)) {
-        let weights = std::array::from_fn(|lane| Channel::ALL.get(first + lane).map_or(0.0, |channel| channel.joint_weight()));
-        let terms = elementary::ln_lanes(Lanes::from(*chunk)) * Lanes::from(weights);
+    for (four, weights) in evidence[..len.next_multiple_of(LANES)].as_chunks::<LANES>().0.iter().zip(weights.as_chunks::<LANES>().0) {
+        let terms = elementary::ln_lanes(Lanes::from(*four)) * Lanes::from(*weights);
         sum = terms.to_array().into_iter().fold(sum, |sum, term| sum + term);
     }
     if writes { sum + WRITE_BONUS } else { sum }

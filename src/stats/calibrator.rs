@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::{self, Lanes};
+use super::elementary;
 
 /// Form of a calibrator's histogram and how much it trusts its prior.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,8 +44,17 @@ const BASE_MASS_MIN: f64 = 200.0;
 const TAIL_MASS: f64 = 25.0;
 const HALVE_ABOVE: f64 = 20_000.0;
 const RATE_MAX: f64 = 3.0;
-/// Cap on a score whose exponential is wanted.
-const RATIO_CAP: f64 = 50.0;
+
+/// Ville's bound on a score that is the logarithm of a likelihood ratio: `e^−score`, at most 1.
+fn ville(score: f64) -> f64 {
+    if score > 0.0 { elementary::exp(-score) } else { 1.0 }
+}
+
+/// The same, where `ratio` is `e^score` as long as the score is at most `cap`.
+#[must_use]
+pub fn ville_of_ratio(score: f64, ratio: f64, cap: f64) -> f64 {
+    if score > cap { ville(score) } else { (1.0 / ratio).min(1.0) }
+}
 
 /// The sums of the last rebuild.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,19 +129,17 @@ impl Calibrator {
     /// where it knows enough, else Ville's bound `e^−score`.
     #[must_use]
     pub fn p_value(&self, score: f64, base: Option<&Self>) -> f64 {
-        self.rank(score, base).0
+        self.p_value_bounded(score, ville(score), base)
     }
 
-    /// [`Self::p_value`], and beside it `e^score`, the score being taken as at most 50: its exponential comes with the others.
+    /// [`Self::p_value`] where Ville's bound is known already: see [`ville_of_ratio`].
     #[must_use]
-    pub fn rank(&self, score: f64, base: Option<&Self>) -> (f64, f64) {
-        let base = base.filter(|base| base.mass >= BASE_MASS_MIN);
-        let own_tail = self.tail(score);
-        let base_tail = base.map_or((0.0, 0.0), |base| base.tail(score));
-        let [own, of_base, ville, ratio] =
-            elementary::exp_lanes(Lanes::from([own_tail.1, base_tail.1, -score.max(0.0), score.min(RATIO_CAP)])).to_array();
-        let prior = base.map_or(ville, |base| base.mixed(base_tail.0 * of_base, ville));
-        (self.mixed(own_tail.0 * own, prior), ratio)
+    pub fn p_value_bounded(&self, score: f64, ville: f64, base: Option<&Self>) -> f64 {
+        let prior = match base {
+            Some(base) if base.mass >= BASE_MASS_MIN => base.mixed(base.tail_mass(score), ville),
+            _ => ville,
+        };
+        self.mixed(self.tail_mass(score), prior)
     }
 
     /// Adds `mass` to a bin; the sums stay as they are until [`Self::rebuild`].
@@ -185,15 +192,15 @@ impl Calibrator {
         Some((start, ((self.sums.above[start] + 2.0) / (excess + 2.0)).min(RATE_MAX)))
     }
 
-    /// Mass above `score`, as a factor and the exponent of another.
-    fn tail(&self, score: f64) -> (f64, f64) {
+    /// Mass above `score`.
+    fn tail_mass(&self, score: f64) -> f64 {
         let bin = usize::from(self.bin(score));
         let tail = (self.sums.above[bin] - 0.5 * self.masses[bin]).max(0.0);
         match self.sums.tail {
             Some((start, rate)) if tail < TAIL_MASS && score > self.edge(start) => {
-                (self.sums.above[start], -rate * (score - self.edge(start)))
+                self.sums.above[start] * elementary::exp(-rate * (score - self.edge(start)))
             }
-            _ => (tail, 0.0),
+            _ => tail,
         }
     }
 
