@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 
-use crate::config::{AlarmBudget, EngineConfig};
+use crate::config::AlarmBudget;
 use crate::workbench::evaluate::{Mode, Options, Recorded, evaluate, meta, table};
 use crate::workbench::metrics::Bootstrap;
 
-use super::{Exit, Failure, Outcome, destination, timestamp};
+use super::{Exit, Failure, Outcome, destination, read_config, timestamp};
 
 /// Measures detection and false alarms on a labelled stream
 #[derive(Debug, clap::Args)]
@@ -28,9 +28,12 @@ pub struct Args {
     /// Other detectors to measure on the same sessions
     #[arg(long, value_enum)]
     compare: Option<Compare>,
-    /// False alarms accepted: a share of sessions (0.01) or a number a day (5/day)
-    #[arg(long, value_name = "B", value_parser = parse_budget, default_value = "0.01")]
-    budget: AlarmBudget,
+    /// Configuration; without it the defaults and the environment hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// False alarms accepted: a share of sessions (0.01) or a number a day (5/day) [default: that of the configuration]
+    #[arg(long, value_name = "B", value_parser = parse_budget)]
+    budget: Option<AlarmBudget>,
     /// Writes every figure as JSON
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
@@ -62,11 +65,11 @@ enum Compare {
 
 pub fn run(args: Args) -> Outcome {
     let train_until = training_end(&args)?;
-    let Args { file, mode, compare, budget, json, draws, seed, .. } = args;
+    let Args { file, mode, compare, config, budget, json, draws, seed, .. } = args;
     let modes = modes(mode, train_until)?;
-    let mut config = EngineConfig::default();
-    config.alarm.budget = budget;
-    let alpha = match budget {
+    let mut config = read_config(config.as_deref())?.engine;
+    config.alarm.budget = budget.unwrap_or(config.alarm.budget);
+    let alpha = match config.alarm.budget {
         AlarmBudget::PerSession(share) => share,
         AlarmBudget::PerDay(_) => 0.01,
     };

@@ -56,7 +56,7 @@ impl Failure {
 
 type Outcome = Result<Exit, Failure>;
 
-/// Reads the configuration of a command that talks to Kafka.
+/// Reads a configuration; without a file the defaults and the environment hold.
 fn read_config(path: Option<&Path>) -> Result<Config, Failure> {
     Config::load(path).map_err(|error| match error {
         LoadError::Read { .. } => Failure::io(error),

@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Exit, Failure, Outcome, destination, progress, timestamp};
-use crate::config::{Config, LoadError};
+use super::{Exit, Failure, Outcome, destination, progress, read_config, timestamp};
 use crate::engine::{Counters, EventScore, SessionEnd, Shard};
 use crate::event::Event;
 use crate::finding::{Finding, StepUpRequest};
@@ -66,7 +65,7 @@ pub fn run(args: Args) -> Outcome {
     if partition >= partitions && partitions > 1 {
         return Err(Failure::usage(anyhow!("--partition is {partition}, expected below --partitions {partitions}")));
     }
-    let config = load_config(config.as_deref())?;
+    let config = read_config(config.as_deref())?;
     let expectations = expect.as_deref().map(read_expectations).transpose()?;
     let control = ControlFiles::read(&control).map_err(|error| match error {
         ControlFileError::Read(_) => Failure::io(error),
@@ -119,13 +118,6 @@ fn check_paths(args: &Args) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn load_config(path: Option<&Path>) -> Result<Config, Failure> {
-    Config::load(path).map_err(|error| match error {
-        LoadError::Invalid(_) => Failure::usage(error),
-        LoadError::Read { .. } => Failure::io(error),
-    })
 }
 
 fn read_expectations(path: &Path) -> Result<Expectations, Failure> {
