@@ -69,6 +69,12 @@ pub struct AgentBaseline {
 }
 
 impl AgentBaseline {
+    /// What it does now is accepted: it learns again, and the reference is gathered anew.
+    pub fn accept_drift(&mut self) {
+        self.drifting = false;
+        self.golden.restart();
+    }
+
     /// The stratum of a session that opens now.
     #[must_use]
     pub fn stratum(&self) -> Stratum {

@@ -160,17 +160,27 @@ impl Detector {
     /// An analyst says that the quarantined session `handle` was ordinary: it is learned whole, and its pins go. False if it is not there.
     pub fn release(&mut self, handle: u64) -> bool {
         let Some(Quarantined { session, end, calibrated, .. }) = self.take(handle) else { return false };
-        let owner = session.owner();
-        for (fact, loud) in session.facts() {
-            if loud {
-                self.learning.pins.unpin(owner, fact);
-            }
-        }
+        self.unpin(&session);
         if !calibrated {
             calibrate(&mut self.calibration, &session, &end);
         }
         self.model.learn(&delta(&session), Gate::Open);
         true
+    }
+
+    /// An analyst says that the quarantined session `handle` was unusual but meant to be: its pins go, and nothing is learned. False if it
+    /// is not there.
+    pub fn dismiss(&mut self, handle: u64) -> bool {
+        let Some(Quarantined { session, .. }) = self.take(handle) else { return false };
+        self.unpin(&session);
+        true
+    }
+
+    fn unpin(&mut self, session: &OpenSession) {
+        let owner = session.owner();
+        for (fact, _) in session.facts().filter(|(_, loud)| *loud) {
+            self.learning.pins.unpin(owner, fact);
+        }
     }
 
     /// An analyst says that it was misuse: it is never learned and its loud facts stay pinned for good. False if it is not there.

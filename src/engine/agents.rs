@@ -76,6 +76,12 @@ impl Agents {
         Self { key, by_id: hashbrown::HashMap::default(), known: Vec::new() }
     }
 
+    /// The agent `id`, if it has acted here.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<AgentSlot> {
+        self.by_id.get(&hash::keyed(id.as_bytes(), self.key)).copied()
+    }
+
     /// The agent `id`, made known at first sight at stream time `now`.
     pub fn find_or_add(&mut self, id: &str, now: i64, model: &mut Model) -> AgentSlot {
         let hash = hash::keyed(id.as_bytes(), self.key);

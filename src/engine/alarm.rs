@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::explain::Explanation;
-use super::surprise;
+use super::{Verdict, surprise};
 use crate::detect::family::Family;
 use crate::finding::{Activity, Decision, Finding, Kind, Severity};
 
@@ -21,6 +21,8 @@ pub struct SessionAlarm {
     pub loudest: Option<Box<(f64, Explanation)>>,
     /// The closed session whose finding this session's misuse has joined, while it carries nothing else.
     pub joined: Option<u64>,
+    /// What an analyst said while the session was open.
+    pub verdict: Option<Verdict>,
     crossed: u8,
     open: Vec<OpenFinding>,
 }
@@ -92,13 +94,7 @@ impl SessionAlarm {
 
     /// Opens a finding for the family that crossed; returns what to publish.
     pub fn raise(&mut self, finding: Finding, family: Option<Family>) -> Finding {
-        self.open.push(OpenFinding {
-            family,
-            published_severity: finding.severity,
-            published_at: finding.detected_at,
-            published_count: finding.count,
-            finding: finding.clone(),
-        });
+        self.open.push(OpenFinding::of(finding.clone(), family));
         finding
     }
 
@@ -115,6 +111,12 @@ impl SessionAlarm {
 }
 
 impl OpenFinding {
+    /// A finding that is published as it opens.
+    #[must_use]
+    pub fn of(finding: Finding, family: Option<Family>) -> Self {
+        Self { family, published_severity: finding.severity, published_at: finding.detected_at, published_count: finding.count, finding }
+    }
+
     /// Ends the finding at stream time `now`; returns what to publish.
     #[must_use]
     pub fn close(self, now: i64) -> Finding {

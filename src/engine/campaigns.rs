@@ -39,6 +39,11 @@ impl Campaigns {
         std::mem::take(&mut self.open).into_values()
     }
 
+    /// Takes out the finding of the closed session `handle`.
+    pub fn take(&mut self, handle: u64) -> Option<OpenFinding> {
+        self.open.remove(&handle)
+    }
+
     /// The finding of the closed session `handle`.
     #[must_use]
     pub fn get(&self, handle: u64) -> Option<&Finding> {

@@ -1,11 +1,11 @@
 //! Findings of behaviour: opened when a family crosses, repeated while it goes on, and drift that only the long view shows.
 
 use super::agents::AgentSlot;
-use super::alarm::Again;
+use super::alarm::{Again, OpenFinding};
 use super::explain::Explanation;
 use super::judge::Threshold;
 use super::sessions::{Session, SessionSlot};
-use super::{Engine, Output, identifier, severity, surprise};
+use super::{Engine, Output, change_log, identifier, severity, surprise};
 use crate::baseline::agent::Stratum;
 use crate::baseline::golden::Drift;
 use crate::baseline::sequence::{History, ORDER_0};
@@ -17,10 +17,12 @@ use crate::finding::{
     Activity, BaselineShown, Change, Decision, EvidenceWord, Finding, Kind, PolicyShown, Reason, Severity,
     techniques::{self, Refinement},
 };
+use crate::govern::control::ChangeRecord;
 
 const POLICY: &str = "behaviour";
-/// How long after a change of version a drift is put down to it, ms.
-const CHANGE_EXPLAINS_MS: i64 = 24 * 3_600_000;
+/// What follows from a change that is known.
+const EXPECTED: &str = "expected-change";
+const LOW_RISK: u8 = 25;
 
 /// A session below its threshold, and what follows from it.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +75,13 @@ impl Engine {
         let baseline = &mut self.detector.model.agents[session.agent.0 as usize];
         let drifts = baseline.golden.watch(&session.observations);
         baseline.drifting |= !drifts.is_empty();
-        drifts.into_iter().map(|drift| Output::Finding(Box::new(self.drift(session.agent, agent, drift)))).collect()
+        let mut raised = Vec::new();
+        for drift in drifts {
+            let finding = self.drift(session.agent, agent, drift);
+            self.awaiting.add_drift(session.agent, OpenFinding::of(finding.clone(), None));
+            raised.push(Output::Finding(Box::new(finding)));
+        }
+        raised
     }
 
     fn behaviour(&self, slot: SessionSlot, explanation: Explanation, family: Family, crossed: &Crossed) -> Finding {
@@ -86,6 +94,7 @@ impl Engine {
         let worst = severity::severity(p, threshold.alpha);
         let severity = if is_expected && !brand_new { severity::soften(worst) } else { worst };
         let session_id = id.as_deref().map(str::to_owned);
+        let change = if is_expected { self.change_log.explaining(*agent, &agent_id, self.stream_ms, EXPECTED) } else { None };
         Finding {
             finding_id: identifier::of(&[&agent_id, kind.as_str(), session_id.as_deref().unwrap_or(""), &event_id]),
             activity: Activity::Open,
@@ -110,12 +119,9 @@ impl Engine {
             reasons,
             normal_if,
             baseline: Some(self.shown(detected, threshold.evidence)),
-            change: is_expected.then(|| self.change(*agent, detected.agent, "expected-change")),
+            change,
             policy: self.policy(format!("{}; family {}", self.budget_rule(threshold.alpha), family.letter())),
-            techniques: techniques::refined(kind, new_destination.then_some(Refinement::NewDestination))
-                .iter()
-                .map(|&id| id.to_owned())
-                .collect(),
+            techniques: owned(techniques::refined(kind, new_destination.then_some(Refinement::NewDestination))),
             events: vec![event_id],
             trace_id: context.trace_id.as_deref().map(str::to_owned),
         }
@@ -123,24 +129,77 @@ impl Engine {
 
     fn drift(&self, index: AgentIndex, agent: AgentSlot, drift: Drift) -> Finding {
         let baseline = self.detector.model.agent(index);
-        let explained = self.version_changes.get(&agent).is_some_and(|(_, at, _)| self.stream_ms - at <= CHANGE_EXPLAINS_MS);
-        let (kind, class) =
-            if explained { (Kind::DriftAttributed, "expected-change") } else { (Kind::DriftUnexplained, "unexplained-drift") };
-        let agent_id = self.agents.get(agent).id.to_string();
+        let agent_id = &*self.agents.get(agent).id;
+        let explained = self.change_log.explaining(agent, agent_id, self.stream_ms, EXPECTED);
+        let kind = if explained.is_some() { Kind::DriftAttributed } else { Kind::DriftUnexplained };
+        let change = explained.unwrap_or_else(|| Change::unexplained("unexplained-drift"));
         let field = drift.metric.field();
-        let channel = if drift.metric == Metric::Duration { "duration" } else { "volume" };
         let times = format!("×{:.2}", drift.factor);
-        let sessions = baseline.sessions.to_string();
+        let reason = Reason {
+            channel: if drift.metric == Metric::Duration { "duration" } else { "volume" }.into(),
+            field: field.into(),
+            expected: "×1.00 of the reference taken after 60 sessions".into(),
+            actual: times.clone(),
+            pattern: None,
+            evidence: None,
+            contribution: 1.0,
+            detail: serde_json::Map::new(),
+        };
         Finding {
-            finding_id: identifier::of(&[&agent_id, kind.as_str(), field, &sessions]),
+            title: format!("{field} has drifted to {times} of the agent's frozen reference; its baseline is frozen until a verdict"),
+            agent_version: baseline.version.as_deref().map(str::to_owned),
+            reasons: vec![reason],
+            normal_if: Some(format!("{field} went back to the reference, or the change were declared")),
+            policy: self.policy("golden reference".into()),
+            ..self.of_agent(agent_id, kind, &[field, &baseline.sessions.to_string()], Some(change))
+        }
+    }
+
+    /// Takes a declared change in. One that nobody approved is a finding by itself, raised by the shard that knows the agent.
+    pub(super) fn declare_change(&mut self, record: &ChangeRecord) -> Option<Output> {
+        if !self.change_log.declare(record) || record.approved_by.is_some() {
+            return None;
+        }
+        let agent_id = record.agent_id.as_deref().filter(|agent_id| self.agents.find(agent_id).is_some())?;
+        let kind = Kind::DriftAttributed;
+        let what = change_log::kind_name(record.kind);
+        let change = change_log::declared_change(record, self.stream_ms.max(record.at), "unapproved-change");
+        let reason = Reason {
+            channel: "session".into(),
+            field: "approved_by".into(),
+            expected: "a change somebody approved".into(),
+            actual: "approved by nobody".into(),
+            pattern: None,
+            evidence: None,
+            contribution: 1.0,
+            detail: serde_json::Map::new(),
+        };
+        let finding = Finding {
+            title: format!("A change of {what} that nobody approved"),
+            reasons: vec![reason],
+            normal_if: Some("the record named who approved it".into()),
+            policy: self.policy("changes are approved".into()),
+            techniques: owned(techniques::refined(kind, Some(Refinement::UnapprovedChange))),
+            ..self.of_agent(agent_id, kind, &[what, &record.at.to_string()], Some(change))
+        };
+        Some(Output::Finding(Box::new(finding)))
+    }
+
+    /// A finding of a change, about no session and no event.
+    fn of_agent(&self, agent_id: &str, kind: Kind, told_apart: &[&str], change: Option<Change>) -> Finding {
+        let mut parts = vec![agent_id, kind.as_str()];
+        parts.extend(told_apart);
+        Finding {
+            finding_id: identifier::of(&parts),
             activity: Activity::Open,
             kind,
             severity: Severity::Low,
-            risk: 25,
+            risk: LOW_RISK,
             decision: Decision::Alert,
-            title: format!("{field} has drifted to {times} of the agent's frozen reference; its baseline is frozen until a verdict"),
+            title: String::new(),
+            agent_id: agent_id.into(),
             agents: Vec::new(),
-            agent_version: baseline.version.as_deref().map(str::to_owned),
+            agent_version: None,
             session_id: None,
             task_type: None,
             credential_id: None,
@@ -151,37 +210,14 @@ impl Engine {
             detected_at: self.stream_ms,
             score: None,
             p_value: None,
-            reasons: vec![Reason {
-                channel: channel.into(),
-                field: field.into(),
-                expected: "×1.00 of the reference taken after 60 sessions".into(),
-                actual: times,
-                pattern: None,
-                evidence: None,
-                contribution: 1.0,
-                detail: serde_json::Map::new(),
-            }],
-            normal_if: Some(format!("{field} went back to the reference, or the change were declared")),
+            reasons: Vec::new(),
+            normal_if: None,
             baseline: None,
-            change: Some(self.change(agent, index, class)),
-            policy: self.policy("golden reference".into()),
-            techniques: techniques::of(kind).iter().map(|&id| id.to_owned()).collect(),
+            change,
+            policy: self.policy(String::new()),
+            techniques: owned(techniques::of(kind)),
             events: Vec::new(),
             trace_id: None,
-            agent_id,
-        }
-    }
-
-    fn change(&self, agent: AgentSlot, index: AgentIndex, class: &str) -> Change {
-        let change = self.version_changes.get(&agent);
-        let to = self.detector.model.agent(index).version.as_deref().map(str::to_owned);
-        Change {
-            kind: change.map(|_| "agent_version".into()),
-            from: change.and_then(|(change, ..)| change.from.as_deref().map(str::to_owned)),
-            to: change.and(to),
-            at: change.map(|(_, at, _)| *at),
-            lag_events: change.map(|(_, _, lag)| *lag),
-            class: class.into(),
         }
     }
 
@@ -233,4 +269,8 @@ impl Engine {
 /// Behaviour of a release that was declared by its version.
 fn is_expected(session: &OpenSession) -> bool {
     session.stratum == Stratum::NewVersion
+}
+
+fn owned(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|&id| id.to_owned()).collect()
 }

@@ -5,8 +5,10 @@ pub mod agents;
 pub mod alarm;
 pub mod budget;
 mod campaigns;
+mod change_log;
 pub mod event_ids;
 pub mod explain;
+mod feedback;
 mod findings;
 pub mod identifier;
 mod judge;
@@ -21,9 +23,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use agents::{AgentSlot, Agents, VersionChange};
+use agents::{AgentSlot, Agents};
 use budget::Budget;
 use campaigns::Campaigns;
+use change_log::ChangeLog;
+use feedback::AwaitingVerdict;
 use sessions::{Session, SessionSlot, Sessions};
 use snapshot::Changes;
 
@@ -84,7 +88,8 @@ pub struct Engine {
     budget: Budget,
     campaigns: Campaigns,
     requests: std::collections::BTreeMap<AgentSlot, step_up::Requests>,
-    version_changes: std::collections::BTreeMap<AgentSlot, (VersionChange, i64, u64)>,
+    change_log: ChangeLog,
+    awaiting: AwaitingVerdict,
     stream_ms: i64,
     frozen: bool,
     handles: u64,
@@ -105,7 +110,8 @@ impl Engine {
             budget: Budget::new(config.alarm.budget, shard.partitions),
             campaigns: Campaigns::default(),
             requests: std::collections::BTreeMap::new(),
-            version_changes: std::collections::BTreeMap::new(),
+            change_log: ChangeLog::default(),
+            awaiting: AwaitingVerdict::default(),
             stream_ms: i64::MIN,
             frozen: false,
             handles: 0,
@@ -134,14 +140,10 @@ impl Engine {
             }
             return;
         }
-        if let Some(version) = event.agent_version.as_deref()
-            && let Some(change) = self.agents.get_mut(agent).turn_to_version(version, event.ts, HASH_KEY, &mut self.detector.model)
-        {
-            self.version_changes.insert(agent, (change, event.ts, 0));
-        }
-        if let Some((_, _, lag_events)) = self.version_changes.get_mut(&agent) {
-            *lag_events += 1;
-        }
+        let version = event.agent_version.as_deref();
+        let turned =
+            version.and_then(|version| self.agents.get_mut(agent).turn_to_version(version, event.ts, HASH_KEY, &mut self.detector.model));
+        self.change_log.note(agent, event, turned);
         let (slot, too_late) = self.session_for(event, agent, key, outputs);
         let gap_ms = self.gap(event, agent, slot);
         let newest = &mut self.agents.get_mut(agent).newest_ts;
@@ -173,16 +175,14 @@ impl Engine {
     /// changes nothing.
     ///
     /// Inventory and sightings are read where an event is judged, and change nothing here. No state of a shard waits for an
-    /// answer, an acknowledgement, a state, a verdict or a change yet.
+    /// answer, an acknowledgement or a state yet.
     pub fn on_control(&mut self, record: &ControlRecord, tables: &Tables, outputs: &mut Vec<Output>) {
         match &record.value {
             ControlValue::Inventory(_) | ControlValue::Sighting(_) => (),
-            ControlValue::Answer(_)
-            | ControlValue::Ack(_)
-            | ControlValue::State(_)
-            | ControlValue::Feedback(_)
-            | ControlValue::Change(_) => {
-                let _ = (tables, outputs);
+            ControlValue::Feedback(record) => self.feedback(record, outputs),
+            ControlValue::Change(record) => outputs.extend(self.declare_change(record)),
+            ControlValue::Answer(_) | ControlValue::Ack(_) | ControlValue::State(_) => {
+                let _ = tables;
             }
         }
     }
@@ -211,7 +211,8 @@ impl Engine {
             self.close(slot, outputs);
         }
         let now = self.stream_ms;
-        outputs.extend(self.campaigns.take_all().map(|open| Output::Finding(Box::new(open.close(now)))));
+        let open = self.campaigns.take_all().chain(self.awaiting.take_drifts());
+        outputs.extend(open.map(|open| Output::Finding(Box::new(open.close(now)))));
     }
 
     /// From now on new facts wait in the candidate store until they were seen again.
@@ -235,6 +236,7 @@ impl Engine {
         }
         match verdict {
             Verdict::Benign => self.detector.release(handle),
+            Verdict::Expected => self.detector.dismiss(handle),
             Verdict::Malicious => self.detector.discard(handle),
         }
     }
@@ -369,15 +371,27 @@ impl Engine {
         if teaches {
             drifts = self.watch_drift(&detected, agent);
             let is_held = self.detector.model.agent(detected.agent).drifting;
-            let has_pinned = !is_held && !self.detector.close(detected, end, self.handles).new_pins.is_empty();
-            if has_pinned && let Some(finding) = alarm.take_misuse() {
-                over.extend(self.campaigns.keep(self.handles, finding));
+            if !is_held {
+                let closed = self.detector.close(detected, end, self.handles);
+                if !closed.committed {
+                    for open in alarm.open() {
+                        self.awaiting.add(open.finding.finding_id.clone(), self.handles);
+                    }
+                }
+                if !closed.new_pins.is_empty()
+                    && let Some(finding) = alarm.take_misuse()
+                {
+                    over.extend(self.campaigns.keep(self.handles, finding));
+                }
             }
         }
         let now = self.stream_ms;
         outputs
             .extend(over.into_iter().map(|open| open.close(now)).chain(alarm.close(now)).map(|finding| Output::Finding(Box::new(finding))));
         outputs.extend(drifts);
+        if let Some(verdict) = alarm.verdict {
+            self.settle(self.handles, verdict, outputs);
+        }
     }
 
     /// Drops the session of a late event: it was scored, and teaches nothing.

@@ -1,5 +1,7 @@
 //! What an engine says, in the order in which it happened.
 
+use serde::{Deserialize, Serialize};
+
 use crate::finding::{Decision, Finding, StepUpRequest};
 use crate::govern::Sighting;
 
@@ -74,10 +76,12 @@ pub enum Output {
 }
 
 /// An analyst's verdict on a closed session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// Ordinary after all.
+    /// Ordinary after all: it is learned.
     Benign,
+    /// Unusual, and meant to be: nothing is learned from it, and nothing held against it.
+    Expected,
     /// Misuse.
     Malicious,
 }

@@ -149,6 +149,12 @@ impl Sessions {
         self.slots[slot.0 as usize].as_deref_mut().expect("slots are handed out open and forgotten at the close")
     }
 
+    /// The first open session whose alarm is as `is_meant` says.
+    pub fn find(&self, is_meant: impl Fn(&SessionAlarm) -> bool) -> Option<SessionSlot> {
+        let at = self.slots.iter().position(|slot| slot.as_deref().is_some_and(|session| is_meant(&session.alarm)))?;
+        u32::try_from(at).ok().map(SessionSlot)
+    }
+
     /// Takes a session out.
     ///
     /// # Panics

@@ -10,9 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::agents::{Agent, AgentSlot, Agents, VersionChange};
+use super::agents::{Agent, AgentSlot, Agents};
 use super::budget::{Budget, Past};
 use super::campaigns::Campaigns;
+use super::change_log::{ChangeLog, Declared, Shown};
+use super::feedback::AwaitingVerdict;
 use super::sessions::{Numbers, Session, SessionSlot, Sessions};
 use super::{Counters, Engine, HASH_KEY, Shard, step_up};
 use crate::baseline::agent::AgentBaseline;
@@ -43,7 +45,7 @@ pub enum PartName {
     Calibration,
     /// Pins and quarantine.
     Learning,
-    /// Findings that outlive their session.
+    /// Findings that outlive their session or wait for a verdict, and declared changes.
     Campaigns,
     /// One group, by its number.
     Group(u32),
@@ -106,7 +108,7 @@ struct AgentWritten<'e> {
     baselines: Vec<&'e AgentBaseline>,
     sessions: Vec<&'e Session>,
     requests: Option<&'e step_up::Requests>,
-    version_change: Option<&'e (VersionChange, i64, u64)>,
+    shown: Option<&'e Shown>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +117,7 @@ struct AgentRead {
     baselines: Vec<AgentBaseline>,
     sessions: Vec<Session>,
     requests: Option<step_up::Requests>,
-    version_change: Option<(VersionChange, i64, u64)>,
+    shown: Option<Shown>,
 }
 
 /// Parts that are small enough to be written down whole when an epoch begins.
@@ -212,7 +214,7 @@ impl Engine {
             PartName::Population => written(&model.population),
             PartName::Calibration => written(&self.detector.calibration),
             PartName::Learning => written(&self.detector.learning),
-            PartName::Campaigns => written(&self.campaigns),
+            PartName::Campaigns => written(&(&self.campaigns, &self.awaiting, self.change_log.declared())),
             PartName::Group(group) => written(model.group(GroupIndex(group))),
             PartName::Agent(agent) => written(&self.agent_part(AgentSlot(agent))),
         };
@@ -232,7 +234,8 @@ impl Engine {
             budget,
             campaigns: _,
             requests: _,
-            version_changes: _,
+            change_log: _,
+            awaiting: _,
             stream_ms,
             frozen,
             handles,
@@ -259,7 +262,7 @@ impl Engine {
             baselines: agent.baselines.iter().map(|&index| self.detector.model.agent(index)).collect(),
             sessions: agent.open.iter().map(|&open| self.sessions.get(open)).collect(),
             requests: self.requests.get(&slot),
-            version_change: self.version_changes.get(&slot),
+            shown: self.change_log.shown(slot),
             agent,
         }
     }
@@ -295,7 +298,7 @@ struct Read {
     population: Option<Population>,
     calibration: Option<Calibration>,
     learning: Option<Learning>,
-    campaigns: Option<Campaigns>,
+    campaigns: Option<(Campaigns, AwaitingVerdict, Declared)>,
     groups: Vec<Option<GroupBaseline>>,
     agents: Vec<Option<AgentRead>>,
 }
@@ -323,14 +326,15 @@ impl Read {
         let population = self.population.ok_or_else(missing(PartName::Population))?;
         let calibration = self.calibration.ok_or_else(missing(PartName::Calibration))?;
         let learning = self.learning.ok_or_else(missing(PartName::Learning))?;
-        let campaigns = self.campaigns.ok_or_else(missing(PartName::Campaigns))?;
+        let (campaigns, awaiting, declared) = self.campaigns.ok_or_else(missing(PartName::Campaigns))?;
         let groups = whole(self.groups, groups, PartName::Group)?;
         let mut engine = Engine::new(Arc::clone(config), shard);
+        engine.change_log = ChangeLog::restored(declared);
         let mut placed: Vec<Option<AgentBaseline>> = (0..baselines).map(|_| None).collect();
         let (mut known, mut open) = (Vec::new(), Vec::new());
         for (number, read) in (0..).zip(whole(self.agents, agents, PartName::Agent)?) {
             let misfit = || RestoreError::Misfit { name: PartName::Agent(number) };
-            let AgentRead { agent, baselines, sessions, requests, version_change } = read;
+            let AgentRead { agent, baselines, sessions, requests, shown } = read;
             if agent.baselines.len() != baselines.len() || agent.open.len() != sessions.len() || !agent.baselines.contains(&agent.current) {
                 return Err(misfit());
             }
@@ -339,7 +343,9 @@ impl Read {
             }
             open.extend(agent.open.iter().copied().zip(sessions));
             requests.and_then(|requests| engine.requests.insert(AgentSlot(number), requests));
-            version_change.and_then(|change| engine.version_changes.insert(AgentSlot(number), change));
+            if let Some(shown) = shown {
+                engine.change_log.restore_shown(AgentSlot(number), shown);
+            }
             known.push(agent);
         }
         let misfit = || RestoreError::Misfit { name: PartName::Shard };
@@ -357,6 +363,7 @@ impl Read {
         engine.detector = Detector::resumed(config.detect.clone(), model, calibration, learning, frozen);
         engine.budget = Budget::resumed(config.alarm.budget, shard.partitions, budget);
         engine.campaigns = campaigns;
+        engine.awaiting = awaiting;
         engine.stream_ms = stream_ms;
         engine.frozen = frozen;
         engine.handles = handles;

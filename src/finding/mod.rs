@@ -57,8 +57,22 @@ pub struct Change {
     /// Events of the agent between the change and this finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag_events: Option<u64>,
-    /// `expected-change` or `unexplained-drift`.
+    /// Time between the change and this finding, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<i64>,
+    /// Who approved it, where a record on `agent-changes` says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// `expected-change`, `unapproved-change` or `unexplained-drift`.
     pub class: String,
+}
+
+impl Change {
+    /// A shift of class `class` with no change behind it.
+    #[must_use]
+    pub fn unexplained(class: &str) -> Self {
+        Self { kind: None, from: None, to: None, at: None, lag_events: None, lag_ms: None, approved_by: None, class: class.into() }
+    }
 }
 
 /// One finding, as published to `agent-alerts` (DESIGN.md, section 5).

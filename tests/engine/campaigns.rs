@@ -8,14 +8,14 @@ const AGENTS: usize = 4;
 /// Ordinary sessions of each agent, enough to seal and to calibrate.
 const SESSIONS: usize = 150;
 
-struct Fleet {
-    shard: TestShard,
+pub struct Fleet {
+    pub shard: TestShard,
     steps: usize,
     sessions: usize,
 }
 
 impl Fleet {
-    fn trained() -> Self {
+    pub fn trained() -> Self {
         let mut fleet = Self { shard: TestShard::new(), steps: 0, sessions: 0 };
         for round in 0..SESSIONS {
             for agent in 0..AGENTS {
@@ -26,7 +26,7 @@ impl Fleet {
     }
 
     /// One session of a call a tool; `tool>target` also names a target. Returns what it published.
-    fn session(&mut self, agent: usize, calls: &[&str]) -> Vec<Finding> {
+    pub fn session(&mut self, agent: usize, calls: &[&str]) -> Vec<Finding> {
         let before = self.shard.findings.len();
         self.sessions += 1;
         for (place, call) in calls.iter().enumerate() {
@@ -46,9 +46,9 @@ impl Fleet {
     }
 }
 
-const MISUSE: [&str; 5] = ["look-up", "read", "export>vault-of-mallory", "export>vault-of-mallory", "answer"];
+pub const MISUSE: [&str; 5] = ["look-up", "read", "export>vault-of-mallory", "export>vault-of-mallory", "answer"];
 
-fn opened(findings: &[Finding]) -> Vec<&Finding> {
+pub fn opened(findings: &[Finding]) -> Vec<&Finding> {
     findings.iter().filter(|finding| finding.activity == Activity::Open).collect()
 }
 
