@@ -7,9 +7,10 @@ use super::channel::{CHANNELS, Channel};
 use super::event_score::{self, EventReading, Reading};
 use super::family::Families;
 use crate::baseline::agent::Stratum;
+use crate::baseline::observation::{STATUS_DENIED, STATUS_OK};
 use crate::baseline::pins::{Fact, Owner};
 use crate::baseline::sequence::{EXPERTS, History};
-use crate::baseline::{AgentIndex, GroupIndex, Observation, ToolId};
+use crate::baseline::{AgentIndex, GroupIndex, Metric, Observation, ToolId};
 use crate::stats::calibrator::{self, Bin};
 
 /// Scores of one event as calibrators remember them.
@@ -109,6 +110,31 @@ impl OpenSession {
             });
             [transition, tool].into_iter().chain(values)
         })
+    }
+
+    /// Channels, by the word that findings use, of which no event had the field.
+    #[must_use]
+    pub fn silent(&self) -> Vec<&'static str> {
+        let has = |field: &dyn Fn(&Observation) -> bool| self.observations.iter().any(field);
+        let measured = |metric: Metric| has(&|observation: &Observation| observation.value(metric).is_some());
+        [
+            ("volume", measured(Metric::BytesOut) || measured(Metric::BytesIn)),
+            ("duration", measured(Metric::Duration)),
+            ("cadence", measured(Metric::Gap)),
+            ("novelty", has(&|observation: &Observation| observation.attribute_count() > 0)),
+            ("outcome", has(&|observation: &Observation| observation.status().is_some())),
+        ]
+        .into_iter()
+        .filter_map(|(channel, spoke)| (!spoke).then_some(channel))
+        .collect()
+    }
+
+    /// How often the tool of the newest event was denied in this session before it ran; `None` if it did not run, or was never denied.
+    #[must_use]
+    pub fn denied_before(&self) -> Option<(ToolId, usize)> {
+        let (newest, before) = self.observations.split_last().filter(|(newest, _)| newest.status() == Some(STATUS_OK))?;
+        let same = before.iter().filter(|observation| observation.tool == newest.tool && observation.status() == Some(STATUS_DENIED));
+        Some((newest.tool, same.count())).filter(|(_, denials)| *denials > 0)
     }
 
     /// Counts a tool.

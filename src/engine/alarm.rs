@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::explain::Explanation;
 use super::{Verdict, surprise};
 use crate::detect::family::Family;
-use crate::finding::{Activity, Decision, Finding, Kind, Severity};
+use crate::finding::techniques::{self, Refinement};
+use crate::finding::{Activity, Decision, Finding, Kind, Reason, Severity};
 
 /// Event ids that a finding lists.
 const EVENTS_LISTED: usize = 20;
@@ -54,6 +55,8 @@ pub struct Again<'a> {
     pub decision: Decision,
     /// p of its session so far, where behaviour is behind it.
     pub p: Option<f64>,
+    /// What the event shows beside its score; said once a finding.
+    pub context: Option<&'a Reason>,
 }
 
 impl SessionAlarm {
@@ -140,7 +143,16 @@ impl OpenFinding {
             finding.p_value = finding.p_value.map(|worst| worst.min(p));
             finding.score = finding.p_value.map(surprise);
         }
-        let rose = finding.severity > self.published_severity;
+        let known = |context: &&Reason| finding.reasons.iter().any(|reason| reason.field == context.field);
+        let context = again.context.filter(|context| !known(context));
+        if let Some(context) = context {
+            finding.reasons.push(context.clone());
+            if finding.kind == Kind::Outcome {
+                let refined = techniques::refined(finding.kind, Some(Refinement::DeniedThenAllowed));
+                finding.techniques = refined.iter().map(|&id| id.to_owned()).collect();
+            }
+        }
+        let rose = finding.severity > self.published_severity || context.is_some();
         let more = finding.count > self.published_count && now - self.published_at >= UPDATE_EVERY_MS;
         (rose || more).then(|| {
             self.published_severity = self.finding.severity;

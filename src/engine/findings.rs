@@ -2,7 +2,7 @@
 
 use super::agents::AgentSlot;
 use super::alarm::{Again, OpenFinding};
-use super::explain::Explanation;
+use super::explain::{self, Explanation};
 use super::judge::Threshold;
 use super::sessions::{Session, SessionSlot};
 use super::{Engine, Output, change_log, identifier, severity, surprise};
@@ -61,9 +61,12 @@ impl Engine {
         let Crossed { p, threshold, decision } = *crossed;
         let now = self.stream_ms;
         let worst = severity::severity(p, threshold.alpha);
+        let denied = self.sessions.get(slot).detected.denied_before();
+        let context = denied.map(|(tool, denials)| explain::of_denials(&self.detector, tool, denials));
         let session = self.sessions.get_mut(slot);
         let severity = if is_expected(&session.detected) { severity::soften(worst) } else { worst };
-        let again = Again { event_id, ts, severity, risk: severity::risk(p, threshold.alpha), decision, p: Some(p) };
+        let again =
+            Again { event_id, ts, severity, risk: severity::risk(p, threshold.alpha), decision, p: Some(p), context: context.as_ref() };
         let agent_id = &self.agents.get(session.agent).id;
         let joined = session.alarm.joined.and_then(|handle| self.campaigns.repeat(handle, agent_id, &again, now));
         let own = session.alarm.open_mut().iter_mut().filter_map(|open| open.repeat(&again, now));
@@ -251,6 +254,7 @@ impl Engine {
             version: baseline.version.as_deref().map(str::to_owned),
             state: state.into(),
             evidence,
+            silent: session.silent().into_iter().map(str::to_owned).collect(),
         }
     }
 

@@ -103,4 +103,7 @@ pub struct BaselineShown {
     pub state: String,
     /// How much of it is the agent's own.
     pub evidence: EvidenceWord,
+    /// Channels that said nothing, because no event of the session had their fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<String>,
 }

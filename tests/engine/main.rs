@@ -2,6 +2,7 @@
 
 mod bounds;
 mod campaigns;
+mod context;
 mod feedback;
 mod invariance;
 mod sessions;

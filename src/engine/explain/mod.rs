@@ -109,6 +109,22 @@ pub fn of_event(told: &Told<'_>) -> Explanation {
     }
 }
 
+/// A tool that ran although it had been denied before in the same session: context, which the score does not rest on.
+#[must_use]
+pub fn of_denials(detector: &Detector, tool: crate::baseline::ToolId, denials: usize) -> Reason {
+    let name = quoted(detector.model.tools.name(tool));
+    Reason {
+        channel: Kind::Outcome.as_str().into(),
+        field: "denied_then_ok".into(),
+        expected: format!("{name} not to run after it was denied"),
+        actual: format!("{name} ran after {denials} denials in this session"),
+        pattern: None,
+        evidence: None,
+        contribution: 0.0,
+        detail: Map::new(),
+    }
+}
+
 /// The kind of finding that a channel makes.
 #[must_use]
 pub fn kind_of(channel: Channel) -> Kind {
