@@ -2,3 +2,4 @@
 
 mod command;
 mod fixtures;
+mod golden;
