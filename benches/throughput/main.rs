@@ -2,9 +2,10 @@
 //!
 //! Makes the stream, checks that every variant sees all of it, then runs rounds (`rounds.rs`) and prints medians with quartiles
 //! and the ratios behind the project's claims. Without arguments it takes some minutes; `-- --quick` runs few rounds on small
-//! fleets, enough to see whether it works. Peers in Python join where `benches/peers/setup.sh` has installed them. `-- --gate` is
+//! fleets, enough to see whether it works; `-- --write` renews `benches/throughput.md`. Peers in Python join where `benches/peers/setup.sh` has installed them. `-- --gate` is
 //! for the continuous checks: it fails when an instruction count or a ratio is beyond its bound (`gate.rs`).
 
+mod chart;
 mod clock;
 mod gate;
 mod instructions;
@@ -13,7 +14,9 @@ mod parse;
 mod peers;
 mod report;
 mod rounds;
+mod scaling;
 mod score;
+mod snapshot;
 mod world;
 
 use std::env;
@@ -37,6 +40,12 @@ struct Plan {
     slice: usize,
     young: (usize, usize),
     mature: (usize, usize),
+    /// All agents known, events each.
+    many: (usize, usize),
+    /// Fleets on the chart, and events each before they are measured.
+    chart: (&'static [usize], usize),
+    /// Agents and events each that are written down and read back.
+    stored: (usize, usize),
 }
 
 const FULL: Plan = Plan {
@@ -50,6 +59,9 @@ const FULL: Plan = Plan {
     slice: 8_192,
     young: (100_000, 60),
     mature: (1_000, 4_000),
+    many: (1_000_000, 2),
+    chart: (&[1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000], 4),
+    stored: (100_000, 30),
 };
 const QUICK: Plan = Plan {
     rounds: 3,
@@ -58,6 +70,9 @@ const QUICK: Plan = Plan {
     slice: 2_048,
     young: (1_000, 60),
     mature: (100, 1_000),
+    many: (10_000, 2),
+    chart: (&[1_000, 3_000, 10_000], 4),
+    stored: (1_000, 30),
 };
 /// A fleet may take one part in so many of the memory that is free.
 const MEMORY_SHARE: u64 = 2;
@@ -76,6 +91,11 @@ fn main() -> ExitCode {
     eprintln!("measuring memory");
     let young = memory::measure(layout(plan.young));
     let mature = memory::measure(layout(plan.mature));
+    let many = memory::measure(layout(plan.many));
+    eprintln!("measuring a snapshot and the cost against the number of agents");
+    let stored = snapshot::measure(plan.stored.0, plan.stored.1, &folder());
+    let threads = scaling::on_two_threads(1_000, 60, plan.rounds);
+    let points = scaling::by_agents(plan.chart.0, plan.chart.1, 5, bytes_max);
 
     let files = Files::write(plan.file, &mut notes);
     let mut fleets = Vec::new();
@@ -108,8 +128,33 @@ fn main() -> ExitCode {
     let mut claims = ratio_claims(&plan, &variants, &measured);
     claims.extend(Claim::of_memory("memory an agent, 60 events each", young, 16.0, 6.0));
     claims.extend(Claim::of_memory("memory a mature agent", mature, 60.0, 24.0));
-    report::print(&variants, &measured, &claims, &notes);
+    claims.extend(Claim::of_memory("memory an agent, 1M agents, 2 events each", many, 16.0, 6.0));
+    claims.push(Claim::of("snapshot: written to a file", Summary::of(&[stored.write_s]), false, (10.0, 2.0), " s"));
+    claims.push(Claim::of("snapshot: restored, later scores equal to the bit", Summary::of(&[stored.restore_s]), false, (10.0, 2.0), " s"));
+    claims.push(Claim::of("events a second: two shards on two threads, of one alone", threads, true, (1.5, 1.8), "x"));
+    notes.push(format!("snapshot: {} agents, {} events each, {} MiB", stored.agents, plan.stored.1, stored.bytes >> 20));
+    for point in &points {
+        let scaling::Point { agents, cpu_ns } = point;
+        notes.push(format!("{agents} agents that take turns: {:.0} ns an event ({:.0}–{:.0})", cpu_ns.median, cpu_ns.low, cpu_ns.high));
+    }
+    let tables = report::print(&variants, &measured, &claims, &notes);
+    if env::args().any(|argument| argument == "--write") {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
+        std::fs::write(page.join("cost-by-agents.svg"), chart::cost_by_agents(&points)).expect("the project is writable");
+        std::fs::write(page.join("throughput.md"), page_of(&tables)).expect("the project is writable");
+    }
     ExitCode::SUCCESS
+}
+
+/// The benchmark page.
+fn page_of(tables: &str) -> String {
+    format!(
+        "# What an event costs\n\n\
+         Written by `cargo bench --bench throughput -- --write`; what is measured and how stands in `benches/throughput/main.rs`. A ratio\n\
+         is the median of the ratios of its rounds, more is better for us; floor and stretch are the project's own aims.\n\n\
+         {tables}\n\
+         ![CPU time of an event against the number of agents](cost-by-agents.svg)\n"
+    )
 }
 
 /// Few rounds over the file alone.
@@ -136,8 +181,7 @@ impl Files {
         let mut world = World::new(agents);
         let slice = world.slice(events, Turns::Zipf);
         let (fixed, shuffled) = (slice.json(Shape::Fixed), slice.json(Shape::Shuffled));
-        let folder = target().join("throughput");
-        std::fs::create_dir_all(&folder).expect("the target folder is writable");
+        let folder = folder();
         let write = |name: &str, bytes: &[u8]| {
             let path = folder.join(name);
             std::fs::write(&path, bytes).expect("the target folder is writable");
@@ -218,6 +262,13 @@ fn ratio_claims(plan: &Plan, variants: &[Variant<'_>], measured: &[Measured]) ->
         Some(Claim { text, summary, at_least, floor, stretch, unit: "" })
     })
     .collect()
+}
+
+/// Where files go that are not kept.
+fn folder() -> PathBuf {
+    let folder = target().join("throughput");
+    std::fs::create_dir_all(&folder).expect("the target folder is writable");
+    folder
 }
 
 /// Where cargo builds, which is where the files go.

@@ -37,6 +37,11 @@ impl Claim {
         }
     }
 
+    /// Of one figure, or of some taken together.
+    pub fn of(text: &'static str, summary: Summary, at_least: bool, (floor, stretch): (f64, f64), unit: &'static str) -> Self {
+        Self { text, summary, at_least, floor, stretch, unit }
+    }
+
     /// Of resident memory; a layout that ran out of memory has no figure.
     pub fn of_memory(text: &'static str, resident: Resident, floor_kib: f64, stretch_kib: f64) -> Option<Self> {
         let summary = Summary::of(&[resident.bytes_an_agent / 1_024.0]);
@@ -44,31 +49,11 @@ impl Claim {
     }
 }
 
-/// Prints everything: Markdown tables, then JSON lines.
-pub fn print(variants: &[Variant<'_>], measured: &[Measured], claims: &[Claim], notes: &[String]) {
+/// Prints everything: Markdown tables, then JSON lines. Returns the tables.
+pub fn print(variants: &[Variant<'_>], measured: &[Measured], claims: &[Claim], notes: &[String]) -> String {
     let machine = Machine::look();
-    println!("{} ({} CPUs, load {}), {}, {}", machine.processor, machine.cpus, machine.load, machine.rustc, machine.flags);
-    println!();
-    println!("| variant | CPU ns an event | quartiles | wall | |");
-    println!("|---|---|---|---|---|");
-    for (variant, measured) in variants.iter().zip(measured) {
-        let (cpu, wall) = (Summary::of(&measured.cpu_ns), Summary::of(&measured.wall_ns));
-        let quartiles = format!("{:.0}–{:.0}", cpu.quartile_1, cpu.quartile_3);
-        println!("| {} | {:.0} | {quartiles} | {:.0} | {} |", variant.name, cpu.median, wall.median, variant.about);
-    }
-    println!();
-    println!("| claim | median | range | floor | stretch | |");
-    println!("|---|---|---|---|---|---|");
-    for claim in claims {
-        let Claim { text, summary, floor, stretch, unit, .. } = claim;
-        let range = format!("{:.3}–{:.3}", summary.low, summary.high);
-        println!("| {text} | {:.3}{unit} | {range} | {floor} | {stretch} | {} |", summary.median, claim.verdict());
-    }
-    println!();
-    for note in notes {
-        println!("{note}");
-    }
-    println!();
+    let tables = tables(&machine, variants, measured, claims, notes);
+    println!("{tables}");
     machine.json(notes);
     for (variant, measured) in variants.iter().zip(measured) {
         json(&Line::Variant {
@@ -82,6 +67,34 @@ pub fn print(variants: &[Variant<'_>], measured: &[Measured], claims: &[Claim], 
         let Claim { text, summary, floor, stretch, unit, .. } = *claim;
         json(&Line::Claim { claim: text, unit, figures: summary, floor, stretch, verdict: claim.verdict() });
     }
+    tables
+}
+
+fn tables(machine: &Machine, variants: &[Variant<'_>], measured: &[Measured], claims: &[Claim], notes: &[String]) -> String {
+    let Machine { processor, cpus, load, rustc, flags } = machine;
+    let rounds = measured.iter().map(|measured| measured.cpu_ns.len()).max().unwrap_or(0);
+    let mut lines = vec![
+        format!("{processor} ({cpus} CPUs, load {load}), {rustc}, {flags}; {rounds} rounds."),
+        String::new(),
+        "| variant | CPU ns an event | quartiles | wall | |".into(),
+        "|---|---|---|---|---|".into(),
+    ];
+    for (variant, measured) in variants.iter().zip(measured) {
+        let (cpu, wall) = (Summary::of(&measured.cpu_ns), Summary::of(&measured.wall_ns));
+        let quartiles = format!("{:.0}–{:.0}", cpu.quartile_1, cpu.quartile_3);
+        lines.push(format!("| {} | {:.0} | {quartiles} | {:.0} | {} |", variant.name, cpu.median, wall.median, variant.about));
+    }
+    lines.push(String::new());
+    lines.push("| claim | median | range | floor | stretch | |".into());
+    lines.push("|---|---|---|---|---|---|".into());
+    for claim in claims {
+        let Claim { text, summary, floor, stretch, unit, .. } = claim;
+        let range = format!("{:.3}–{:.3}", summary.low, summary.high);
+        lines.push(format!("| {text} | {:.3}{unit} | {range} | {floor} | {stretch} | {} |", summary.median, claim.verdict()));
+    }
+    lines.push(String::new());
+    lines.extend(notes.iter().map(|note| format!("- {note}")));
+    lines.join("\n") + "\n"
 }
 
 struct Machine {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gaitkeeper::config::EngineConfig;
+use gaitkeeper::engine::snapshot::Part;
 use gaitkeeper::engine::{Engine, EventScore, Output, SessionEnd, Shard, Tables};
 use gaitkeeper::event::Event;
 use gaitkeeper::finding::{Finding, StepUpRequest};
@@ -109,6 +110,17 @@ impl Watched {
             world: World::new(agents),
             digest: Digest::default(),
         }
+    }
+
+    /// What the engine remembers, as it is written down.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        self.engine.parts()
+    }
+
+    /// The same fleet under an engine that was put together from `parts`.
+    pub fn resumed(&self, parts: impl Iterator<Item = Part>) -> Self {
+        let engine = Engine::restore(&Arc::new(EngineConfig::default()), SHARD, parts).expect("parts of one engine");
+        Self { engine, tables: Tables::default(), outputs: Vec::new(), world: self.world.clone(), digest: self.digest }
     }
 
     /// Makes events and throws them away, so that the memory this takes is there already.

@@ -71,6 +71,7 @@ struct Walk {
 }
 
 /// A fleet that goes on working.
+#[derive(Clone)]
 pub struct World {
     chance: ChaCha8Rng,
     names: Vec<String>,

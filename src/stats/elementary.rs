@@ -1,16 +1,29 @@
 //! `exp` and `ln`, four at a time. Only additions, multiplications and divisions of IEEE 754, never fused: the same bits on every
-//! machine, whatever its C library and its processor's extensions, and in whatever lane.
+//! machine, whatever its C library and its processor's extensions, and in whatever lane. The loops are written for the compiler to turn
+//! into vector instructions.
 //!
 //! Both are within 2^-51 of the true value, relative to it (`ln` close to 1: absolute). The polynomials were fitted at the Chebyshev
 //! points of their interval; their own error is below 2^-55.
 
-use std::ops::{Add, Mul};
-
-use wide::bytemuck::cast;
-use wide::{f64x4, u64x4};
+use wide::f64x4;
 
 /// Four numbers that go through the same arithmetic.
 pub type Lanes = f64x4;
+
+/// Calls a function on four numbers in the form that suits the processor.
+macro_rules! dispatch {
+    ($name:ident($x:expr)) => {{
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[expect(
+                unsafe_code,
+                reason = "the processor was just asked for the only feature that the function needs; it is safe otherwise"
+            )]
+            return unsafe { avx2::$name($x) }.into();
+        }
+        baseline::$name($x)
+    }};
+}
 
 /// `1.5 · 2^52`: adding it leaves a rounded integer in the lowest bits.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
@@ -55,57 +68,30 @@ const WHOLE_AND_BIAS: f64 = 4_503_599_627_370_496.0 + 1023.0;
 #[inline(never)]
 #[must_use]
 pub fn exp(x: f64) -> f64 {
-    // Written so that NaN goes through.
-    let x = if x < EXP_MIN { EXP_MIN } else { x };
-    let x = if x > EXP_MAX { EXP_MAX } else { x };
-    let shifted = x * std::f64::consts::LOG2_E + ROUNDER;
-    let whole = shifted - ROUNDER;
-    let rest = (x - whole * LN_2_HIGH) - whole * LN_2_LOW;
-    // Two factors, so that results below the normal numbers round by themselves.
-    let exponents = shifted.to_bits().wrapping_sub(ROUNDER.to_bits() - 2046);
-    let (first, second) = (exponents >> 1, exponents - (exponents >> 1));
-    exp_of_rest(rest) * f64::from_bits(first << 52) * f64::from_bits(second << 52)
+    exp_of(x)
 }
 
-/// `e^x` in each lane, equal to [`exp`] to the bit. Not inlined: a dozen copies of it would not fit the instruction cache.
-#[inline(never)]
+/// `e^x` in each lane, equal to [`exp`] to the bit.
+#[inline]
 #[must_use]
 pub fn exp_lanes(x: Lanes) -> Lanes {
-    let x = Lanes::splat(EXP_MIN).fast_max(x);
-    let x = Lanes::splat(EXP_MAX).fast_min(x);
-    let shifted = x * std::f64::consts::LOG2_E + ROUNDER;
-    let whole = shifted - ROUNDER;
-    let rest = (x - whole * LN_2_HIGH) - whole * LN_2_LOW;
-    let exponents = cast::<Lanes, u64x4>(shifted) - u64x4::splat(ROUNDER.to_bits() - 2046);
-    let first = exponents >> 1;
-    let second = exponents - first;
-    exp_of_rest(rest) * cast::<u64x4, Lanes>(first << 52) * cast::<u64x4, Lanes>(second << 52)
+    dispatch!(exp_four(x.to_array())).into()
 }
 
 /// Natural logarithm; `-∞` of 0, NaN of what is negative.
 #[inline(never)]
 #[must_use]
 pub fn ln(x: f64) -> f64 {
-    if !(f64::MIN_POSITIVE..=f64::MAX).contains(&x) {
-        return x.ln();
-    }
-    let moved = x.to_bits() + (ONE_BITS - SQRT_HALF_BITS);
-    let exponent = f64::from_bits((moved >> 52) | WHOLE_BITS) - WHOLE_AND_BIAS;
-    ln_of_parts(f64::from_bits((moved & MANTISSA) + SQRT_HALF_BITS), exponent)
+    if is_ordinary(x) { ln_of(x) } else { x.ln() }
 }
 
-/// Natural logarithm in each lane, equal to [`ln`] to the bit. Not inlined, as above.
-#[inline(never)]
+/// Natural logarithm in each lane, equal to [`ln`] to the bit.
+#[inline]
 #[must_use]
 pub fn ln_lanes(x: Lanes) -> Lanes {
-    let ordinary = x.simd_ge(Lanes::splat(f64::MIN_POSITIVE)) & x.simd_le(Lanes::splat(f64::MAX));
-    if !ordinary.all() {
-        return x.to_array().map(ln).into();
-    }
-    let moved = cast::<Lanes, u64x4>(x) + u64x4::splat(ONE_BITS - SQRT_HALF_BITS);
-    let exponent = cast::<u64x4, Lanes>((moved >> 52) | u64x4::splat(WHOLE_BITS)) - WHOLE_AND_BIAS;
-    let mantissa = (moved & u64x4::splat(MANTISSA)) + u64x4::splat(SQRT_HALF_BITS);
-    ln_of_parts(cast::<u64x4, Lanes>(mantissa), exponent)
+    let x = x.to_array();
+    let ordinary = x.iter().fold(true, |all, x| all & is_ordinary(*x));
+    if ordinary { dispatch!(ln_four(x)).into() } else { x.map(ln).into() }
 }
 
 /// `ln(1 + x)` for `x` ≥ 0, below 0.01 within 2^-51 relative to it, from there on as [`ln`] of the rounded sum.
@@ -120,41 +106,87 @@ pub fn ln_1p(x: f64) -> f64 {
     x * (1.0 - (2..=TERMS).rev().fold(0.0, |sum, term| (1.0 / f64::from(term) - sum) * x))
 }
 
-/// A number or four of them.
-trait Real: Copy + From<f64> + Add<Output = Self> + Mul<Output = Self> {}
-impl Real for f64 {}
-impl Real for Lanes {}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "a polynomial that is not inlined passes its lanes through memory")]
-fn exp_of_rest<T: Real>(rest: T) -> T {
-    let square = rest * rest;
-    T::from(1.0) + (rest + square * polynomial(rest, square, &EXP))
+fn is_ordinary(x: f64) -> bool {
+    (f64::MIN_POSITIVE..=f64::MAX).contains(&x)
 }
 
+/// The functions on four numbers, once for every x86-64 processor and once with registers of four. The operations are the same and
+/// round the same way, so the answers are equal to the bit. Never inlined: a dozen copies would not fit the instruction cache.
+mod baseline {
+    #[inline(never)]
+    pub fn exp_four(x: [f64; 4]) -> [f64; 4] {
+        x.map(super::exp_of)
+    }
+
+    #[inline(never)]
+    pub fn ln_four(x: [f64; 4]) -> [f64; 4] {
+        x.map(super::ln_of)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    #[inline(never)]
+    #[target_feature(enable = "avx2")]
+    pub fn exp_four(x: [f64; 4]) -> [f64; 4] {
+        let mut answers = [0.0; 4];
+        for (answer, x) in answers.iter_mut().zip(x) {
+            *answer = super::exp_of(x);
+        }
+        answers
+    }
+
+    #[inline(never)]
+    #[target_feature(enable = "avx2")]
+    pub fn ln_four(x: [f64; 4]) -> [f64; 4] {
+        let mut answers = [0.0; 4];
+        for (answer, x) in answers.iter_mut().zip(x) {
+            *answer = super::ln_of(x);
+        }
+        answers
+    }
+}
+
+/// [`exp`], inlined so that four of them become one.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "only what is inlined takes on the caller's target features")]
+fn exp_of(x: f64) -> f64 {
+    // Written so that NaN goes through.
+    let x = if x < EXP_MIN { EXP_MIN } else { x };
+    let x = if x > EXP_MAX { EXP_MAX } else { x };
+    let shifted = x * std::f64::consts::LOG2_E + ROUNDER;
+    let whole = shifted - ROUNDER;
+    let rest = (x - whole * LN_2_HIGH) - whole * LN_2_LOW;
+    let square = rest * rest;
+    let power = 1.0 + (rest + square * polynomial(rest, square, &EXP));
+    // Two factors, so that results below the normal numbers round by themselves.
+    let exponents = shifted.to_bits().wrapping_sub(ROUNDER.to_bits() - 2046);
+    let (first, second) = (exponents >> 1, exponents.wrapping_sub(exponents >> 1));
+    power * f64::from_bits(first << 52) * f64::from_bits(second << 52)
+}
+
+/// [`ln`] of a normal positive number.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as above")]
-fn ln_of_parts<T>(mantissa: T, exponent: T) -> T
-where
-    T: Real + std::ops::Sub<Output = T> + std::ops::Div<Output = T>,
-{
-    let f = mantissa - T::from(1.0);
-    let s = f / (T::from(2.0) + f);
+fn ln_of(x: f64) -> f64 {
+    let moved = x.to_bits().wrapping_add(ONE_BITS - SQRT_HALF_BITS);
+    let exponent = f64::from_bits((moved >> 52) | WHOLE_BITS) - WHOLE_AND_BIAS;
+    let f = f64::from_bits((moved & MANTISSA).wrapping_add(SQRT_HALF_BITS)) - 1.0;
+    let s = f / (2.0 + f);
     let square = s * s;
-    let half = T::from(0.5) * f * f;
+    let half = 0.5 * f * f;
     let series = square * polynomial(square, square * square, &LN);
-    exponent * T::from(LN_2_HIGH) - ((half - (s * (half + series) + exponent * T::from(LN_2_LOW))) - f)
+    exponent * LN_2_HIGH - ((half - (s * (half + series) + exponent * LN_2_LOW)) - f)
 }
 
 /// Even and odd powers apart: two short chains of operations instead of one long one.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as above")]
-fn polynomial<T: Real, const N: usize>(x: T, square: T, coefficients: &[f64; N]) -> T {
-    let mut sums = [T::from(0.0), T::from(0.0)];
+fn polynomial<const N: usize>(x: f64, square: f64, coefficients: &[f64; N]) -> f64 {
+    let mut sums = [0.0, 0.0];
     for at in (0..N).rev() {
-        let coefficient = T::from(coefficients[at]);
         // The first of each chain needs no product.
-        sums[at & 1] = if at + 2 < N { sums[at & 1] * square + coefficient } else { coefficient };
+        sums[at & 1] = if at + 2 < N { sums[at & 1] * square + coefficients[at] } else { coefficients[at] };
     }
     sums[0] + x * sums[1]
 }
@@ -192,6 +224,23 @@ mod tests {
             assert_eq!(exp_lanes(Lanes::from(four)).to_array().map(f64::to_bits), four.map(exp).map(f64::to_bits), "exp {four:?}");
             let (ours, single) = (ln_lanes(Lanes::from(four)).to_array(), four.map(ln));
             assert!(ours.iter().zip(single).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()), "ln {four:?}: {ours:?}");
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn registers_of_four_change_no_bit() {
+        if !std::arch::is_x86_feature_detected!("avx2") {
+            eprintln!("skipped: the processor has no AVX2");
+            return;
+        }
+        for step in 0..200_000 {
+            let x = std::array::from_fn(|lane| f64::from(step) * 0.0071 - 720.0 + lane as f64 * 0.001);
+            let y = x.map(|x: f64| (x / 1.1).exp());
+            #[expect(unsafe_code, reason = "the processor was asked for the feature")]
+            let (exp, ln) = unsafe { (super::avx2::exp_four(x), super::avx2::ln_four(y)) };
+            assert_eq!(exp.map(f64::to_bits), super::baseline::exp_four(x).map(f64::to_bits), "exp {x:?}");
+            assert_eq!(ln.map(f64::to_bits), super::baseline::ln_four(y).map(f64::to_bits), "ln {y:?}");
         }
     }
 
