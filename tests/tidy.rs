@@ -13,7 +13,8 @@ const LAYERS: &[&[&str]] = &[
     &["engine"],
     &["detect", "govern"],
     &["baseline"],
-    &["config", "event", "finding"],
+    &["config"],
+    &["event", "finding"],
     &["stats"],
 ];
 const LINES_MAX: usize = 500;

@@ -132,7 +132,7 @@ fn stopped(error: ReplayError) -> Failure {
 /// What happened, on standard error.
 fn tell(summary: &Summary, seconds: f64) {
     let Summary { events, counters, budget_unreachable, findings, step_ups, unknown_fields, rejected, control } = summary;
-    let Counters { duplicates, late, sessions, withheld, insufficient, .. } = counters;
+    let Counters { duplicates, late, sessions, withheld, insufficient, quiet, .. } = counters;
     let rate = *events as f64 / seconds.max(1e-9);
     eprintln!("{events} events, {sessions} sessions, {findings} publications of findings, {step_ups} step-up requests; {rate:.0} events/s");
     let remarks = [
@@ -141,6 +141,7 @@ fn tell(summary: &Summary, seconds: f64) {
         (*late, "late events scored without learning"),
         (*unknown_fields, "unknown fields ignored"),
         (*insufficient, "sessions odd, but on too little evidence for a finding"),
+        (*quiet, "broken rules of new agents kept quiet"),
         (*withheld, "step-up requests withheld because too many were open"),
     ];
     for (count, what) in remarks {

@@ -1,5 +1,9 @@
 //! What the engine judges by. Everything here enters the configuration's hash; nothing here names a host, a topic or a clock.
 
+use std::collections::BTreeMap;
+
+use crate::finding::{Decision, Kind, Severity, verdict};
+
 /// How many false alarms the operator accepts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum AlarmBudget {
@@ -102,6 +106,15 @@ pub struct Structuring {
     pub window_ms: i64,
 }
 
+/// What the operator says of a kind in place of the default; absent parts stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KindVerdict {
+    /// How bad.
+    pub severity: Option<Severity>,
+    /// What should happen.
+    pub decision: Option<Decision>,
+}
+
 /// The `[policy]` table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -117,6 +130,21 @@ pub struct Policy {
     pub dormant_after_ms: i64,
     /// When amounts just under a limit look split on purpose.
     pub structuring: Structuring,
+    /// Agents that may stand in a row, each instructed by the one before; one more is a finding.
+    pub delegation_depth: u32,
+    /// The table `policy.kinds`.
+    pub kinds: BTreeMap<Kind, KindVerdict>,
+}
+
+impl Policy {
+    /// Severity and decision of a kind that is not behaviour; `is_sensitive`: it touched what the operator called sensitive.
+    #[must_use]
+    pub fn verdict(&self, kind: Kind, is_sensitive: bool) -> (Severity, Decision) {
+        let (severity, decision) = verdict::of(kind, is_sensitive, self.auto_suspend).unwrap_or((Severity::Medium, Decision::Alert));
+        // What is said of shadow agents is said of those that touch nothing sensitive.
+        let own = self.kinds.get(&kind).filter(|_| !is_sensitive).copied().unwrap_or_default();
+        (own.severity.unwrap_or(severity), own.decision.unwrap_or(decision))
+    }
 }
 
 /// The `[pools]` table.
@@ -192,6 +220,8 @@ impl Default for Policy {
             credential_max_age_ms: 90 * 86_400_000,
             dormant_after_ms: 30 * 86_400_000,
             structuring: Structuring::default(),
+            delegation_depth: 5,
+            kinds: BTreeMap::new(),
         }
     }
 }

@@ -12,7 +12,9 @@ pub mod topics;
 mod written;
 
 pub use document::{Place, Problem};
-pub use engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp, Structuring};
+pub use engine::{
+    Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
+};
 pub use kafka::{Delivery, Input, InputFormat, Kafka, Output, OutputFormat};
 pub use load::{ConfigError, LoadError};
 pub use topics::Topics;

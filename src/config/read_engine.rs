@@ -1,8 +1,13 @@
 //! What the engine judges by, read and checked.
 
+use std::collections::BTreeMap;
+
 use super::document::Raw;
-use super::engine::{Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp, Structuring};
+use super::engine::{
+    Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
+};
 use super::section::Section;
+use crate::finding::{Decision, Kind, Severity, verdict};
 
 const SECOND_MS: i64 = 1_000;
 const DAY_MS: i64 = 86_400_000;
@@ -12,6 +17,11 @@ pub(super) const FAMILIES: [&str; 6] = ["misuse", "length", "total", "identity",
 pub(super) const CLOCKS: [(&str, Clock); 3] = [("auto", Clock::Auto), ("real", Clock::Real), ("synthetic", Clock::Synthetic)];
 pub(super) const COLD_STARTS: [(&str, ColdStart); 3] =
     [("pool", ColdStart::Pool), ("contract", ColdStart::Contract), ("quiet", ColdStart::Quiet)];
+
+const SEVERITIES: [(&str, Severity); 4] =
+    [("low", Severity::Low), ("medium", Severity::Medium), ("high", Severity::High), ("critical", Severity::Critical)];
+const DECISIONS: [(&str, Decision); 4] =
+    [("allow", Decision::Allow), ("alert", Decision::Alert), ("step_up", Decision::StepUp), ("suspend", Decision::Suspend)];
 
 /// The tables that enter the configuration's hash.
 pub(super) fn engine(root: &Section<'_>) -> EngineConfig {
@@ -145,16 +155,39 @@ fn step_up(table: Section<'_>) -> StepUp {
 
 fn policy(table: Section<'_>) -> Policy {
     let default = Policy::default();
+    let auto_suspend = table.flag("auto_suspend", default.auto_suspend);
     let policy = Policy {
-        auto_suspend: table.flag("auto_suspend", default.auto_suspend),
+        auto_suspend,
         sensitive: table.texts("sensitive", &default.sensitive),
         shadow_grace_ms: table.duration("shadow_grace", default.shadow_grace_ms, 0..=365 * DAY_MS),
         credential_max_age_ms: table.duration("credential_max_age", default.credential_max_age_ms, 60 * SECOND_MS..=3_650 * DAY_MS),
         dormant_after_ms: table.duration("dormant_after", default.dormant_after_ms, 60 * SECOND_MS..=3_650 * DAY_MS),
         structuring: structuring(table.section("structuring"), default.structuring),
+        delegation_depth: table.whole("delegation_depth", default.delegation_depth, 1..=64),
+        kinds: kinds(table.section("kinds"), auto_suspend),
     };
     table.finish();
     policy
+}
+
+/// A table for each kind whose severity or decision is not the default one.
+fn kinds(table: Section<'_>, auto_suspend: bool) -> BTreeMap<Kind, KindVerdict> {
+    let mut kinds = BTreeMap::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| verdict::of(*kind, false, false).is_some()) {
+        let inner = table.section(kind.as_str());
+        let severity = (!inner.is_absent("severity")).then(|| inner.word("severity", Severity::Low, &SEVERITIES));
+        let decision = (!inner.is_absent("decision")).then(|| inner.word("decision", Decision::Allow, &DECISIONS));
+        if decision == Some(Decision::Suspend) && !auto_suspend {
+            let message = format!("`{}` is suspend, but `policy.auto_suspend` is false", inner.full("decision"));
+            inner.contradiction("decision", message);
+        }
+        inner.finish();
+        if severity.is_some() || decision.is_some() {
+            kinds.insert(kind, KindVerdict { severity, decision });
+        }
+    }
+    table.finish();
+    kinds
 }
 
 fn structuring(table: Section<'_>, default: Structuring) -> Structuring {

@@ -1,6 +1,9 @@
 //! What a configuration may say, what it may not, and where the message points.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::finding::{Decision, Kind, Severity};
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -84,7 +87,8 @@ fn every_key_is_read() {
         pools.share = true
         step_up = { expires_after = "1h", approvers = ["soc"], acr_values = ["phr"], require_signature = true }
         policy = { auto_suspend = true, sensitive = ["*payout*"], shadow_grace = "7d", credential_max_age = "30d", dormant_after = "2w",
-                   structuring = { amounts = 4, above_percent = 80, window = "12h" } }
+                   structuring = { amounts = 4, above_percent = 80, window = "12h" }, delegation_depth = 2,
+                   kinds = { intent_limit = { severity = "high" }, dormant_agent = { decision = "suspend" } } }
         topics.stepup_requests = "asks"
         input = [{ topic = "spans", format = "otlp_proto" }, { topic = "native" }]
         output = [{ topic = "ecs", format = "ecs" }]
@@ -131,6 +135,11 @@ fn every_key_is_read() {
                 credential_max_age_ms: 2_592_000_000,
                 dormant_after_ms: 1_209_600_000,
                 structuring: Structuring { amounts: 4, above_percent: 80, window_ms: 43_200_000 },
+                delegation_depth: 2,
+                kinds: BTreeMap::from([
+                    (Kind::IntentLimit, KindVerdict { severity: Some(Severity::High), decision: None }),
+                    (Kind::DormantAgent, KindVerdict { severity: None, decision: Some(Decision::Suspend) }),
+                ]),
             },
         },
         kafka: Kafka {
@@ -181,6 +190,14 @@ fn wrong_types_and_ranges_are_refused_with_value_and_expectation() {
     check_refused("alarm.budget.per_day = 0", "f:1:14: `alarm.budget.per_day` is 0, expected alarms a day, above 0 and at most 1000000");
     check_refused("alarm = 5", "f:1:1: `alarm` is 5, expected a table");
     check_refused("input = {}", "f:1:1: `input` is a table, expected tables, each under its own `[[…]]`");
+    check_refused(
+        "policy.kinds.intent_limits.severity = \"high\"",
+        "f:1:14: unknown key `policy.kinds.intent_limits`, did you mean `intent_limit`?",
+    );
+    check_refused(
+        "policy.kinds.structuring.decision = \"suspend\"",
+        "f:1:26: `policy.kinds.structuring.decision` is suspend, but `policy.auto_suspend` is false",
+    );
     check_refused("policy.sensitive = [\"a\", 1]", "f:1:8: `policy.sensitive` is a list, expected a list of texts");
     check_refused("admin.listen = \"9464\"", "f:1:7: `admin.listen` is \"9464\", expected host:port, or \"off\"");
     check_refused(

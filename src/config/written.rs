@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::engine::{Alarm, AlarmBudget, Detect, EngineConfig, Policy, Pools, SessionRules, StepUp, Structuring};
+use super::engine::{Alarm, AlarmBudget, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring};
 use super::kafka::{Input, Kafka, Output};
 use super::read_engine::{CLOCKS, COLD_STARTS, FAMILIES};
 use super::read_kafka::{DELIVERIES, INPUT_FORMATS, OUTPUT_FORMATS};
@@ -59,8 +59,6 @@ fn engine_tables(config: &EngineConfig) -> Table {
     };
     let Pools { share } = pools;
     let StepUp { expires_after_ms, approvers, acr_values, require_signature } = step_up;
-    let Policy { auto_suspend, sensitive, shadow_grace_ms, credential_max_age_ms, dormant_after_ms, structuring } = policy;
-    let Structuring { amounts, above_percent, window_ms } = structuring;
     Table::from_iter([
         ("alarm".to_owned(), table([("budget", table([budget])), ("cold_start", word(*cold_start, &COLD_STARTS))])),
         ("pools".to_owned(), table([("share", (*share).into())])),
@@ -74,24 +72,41 @@ fn engine_tables(config: &EngineConfig) -> Table {
                 ("require_signature", (*require_signature).into()),
             ]),
         ),
+        ("policy".to_owned(), policy_table(policy)),
+    ])
+}
+
+fn policy_table(policy: &Policy) -> Value {
+    let Policy {
+        auto_suspend,
+        sensitive,
+        shadow_grace_ms,
+        credential_max_age_ms,
+        dormant_after_ms,
+        structuring: Structuring { amounts, above_percent, window_ms },
+        delegation_depth,
+        kinds,
+    } = policy;
+    let verdict = |verdict: &KindVerdict| {
+        let severity = verdict.severity.map(|severity| ("severity", severity.as_str().into()));
+        table(severity.into_iter().chain(verdict.decision.map(|decision| ("decision", decision.as_str().into()))))
+    };
+    table([
+        ("auto_suspend", (*auto_suspend).into()),
+        ("sensitive", sensitive.clone().into()),
+        ("shadow_grace", duration::written(*shadow_grace_ms).into()),
+        ("credential_max_age", duration::written(*credential_max_age_ms).into()),
+        ("dormant_after", duration::written(*dormant_after_ms).into()),
         (
-            "policy".to_owned(),
+            "structuring",
             table([
-                ("auto_suspend", (*auto_suspend).into()),
-                ("sensitive", sensitive.clone().into()),
-                ("shadow_grace", duration::written(*shadow_grace_ms).into()),
-                ("credential_max_age", duration::written(*credential_max_age_ms).into()),
-                ("dormant_after", duration::written(*dormant_after_ms).into()),
-                (
-                    "structuring",
-                    table([
-                        ("amounts", whole(*amounts)),
-                        ("above_percent", whole(*above_percent)),
-                        ("window", duration::written(*window_ms).into()),
-                    ]),
-                ),
+                ("amounts", whole(*amounts)),
+                ("above_percent", whole(*above_percent)),
+                ("window", duration::written(*window_ms).into()),
             ]),
         ),
+        ("delegation_depth", whole(*delegation_depth)),
+        ("kinds", table(kinds.iter().map(|(kind, own)| (kind.as_str(), verdict(own))))),
     ])
 }
 

@@ -8,6 +8,7 @@ use super::event_ids::EventIds;
 use super::sessions::SessionSlot;
 use crate::baseline::agent::AgentBaseline;
 use crate::baseline::{AgentIndex, Model};
+use crate::govern::AgentState;
 use crate::stats::hash;
 
 /// Closed sessions of an agent that are kept: to recognise a continuation, and to tell whether the agent works serially.
@@ -47,6 +48,8 @@ pub struct Agent {
     pub newest_begun: u64,
     /// Every baseline that was made for it, the oldest first.
     pub baselines: Vec<AgentIndex>,
+    /// What judging it against its contract remembers.
+    pub declared: AgentState,
     versions: Vec<(u64, AgentIndex)>,
     recent: VecDeque<RecentSession>,
     event_ids: EventIds,
@@ -98,6 +101,7 @@ impl Agents {
             baselines: vec![current],
             open: Vec::new(),
             newest_begun: 0,
+            declared: AgentState::default(),
             versions: Vec::new(),
             recent: VecDeque::new(),
             event_ids: EventIds::default(),

@@ -84,18 +84,18 @@ impl SessionAlarm {
         self.open.iter_mut().find(|open| open.finding.kind == kind)
     }
 
-    /// The open findings.
+    /// The newest open finding of behaviour.
     #[must_use]
-    pub fn open(&self) -> &[OpenFinding] {
-        &self.open
+    pub fn behaviour(&self) -> Option<&Finding> {
+        self.open.iter().rev().find(|open| open.family.is_some()).map(|open| &open.finding)
     }
 
-    /// All open findings, to change.
-    pub fn open_mut(&mut self) -> &mut [OpenFinding] {
-        &mut self.open
+    /// The open findings of behaviour, to change.
+    pub fn behaviour_mut(&mut self) -> impl Iterator<Item = &mut OpenFinding> {
+        self.open.iter_mut().filter(|open| open.family.is_some())
     }
 
-    /// Opens a finding for the family that crossed; returns what to publish.
+    /// Opens a finding, for the family that crossed where behaviour is behind it; returns what to publish.
     pub fn raise(&mut self, finding: Finding, family: Option<Family>) -> Finding {
         self.open.push(OpenFinding::of(finding.clone(), family));
         finding

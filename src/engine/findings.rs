@@ -69,7 +69,7 @@ impl Engine {
             Again { event_id, ts, severity, risk: severity::risk(p, threshold.alpha), decision, p: Some(p), context: context.as_ref() };
         let agent_id = &self.agents.get(session.agent).id;
         let joined = session.alarm.joined.and_then(|handle| self.campaigns.repeat(handle, agent_id, &again, now));
-        let own = session.alarm.open_mut().iter_mut().filter_map(|open| open.repeat(&again, now));
+        let own = session.alarm.behaviour_mut().filter_map(|open| open.repeat(&again, now));
         joined.into_iter().chain(own).map(|finding| Output::Finding(Box::new(finding))).collect()
     }
 

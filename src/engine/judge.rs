@@ -1,10 +1,11 @@
 //! From scores to alarms: who has enough evidence, which family crossed the threshold, what should happen (DETECTION.md, section 2.4).
 
+use super::agents::AgentSlot;
 use super::explain::{self, Explanation, Told};
 use super::findings::Crossed;
 use super::sessions::Session;
 use super::severity;
-use super::step_up::Asked;
+use super::step_up::{Asked, Asking};
 use super::{Engine, EventScore, Output, ScoreState, SessionSlot, surprise};
 use crate::baseline::Observation;
 use crate::baseline::agent::Stratum;
@@ -13,7 +14,7 @@ use crate::detect::OpenSession;
 use crate::detect::event_score::EventReading;
 use crate::detect::family::{FAMILIES, Family};
 use crate::event::Event;
-use crate::finding::{Decision, EvidenceWord};
+use crate::finding::{Decision, EvidenceWord, Finding};
 
 /// Sessions of a group from which a new agent may be judged by it.
 const GROUP_SESSIONS: u64 = 20;
@@ -34,13 +35,14 @@ pub(super) struct Threshold {
 }
 
 impl Engine {
-    /// Judges an event: its score line, and what it raised.
+    /// Judges an event: its score line, and what it raised. `is_asked`: somebody is asked about the event already.
     pub(super) fn judge(
         &mut self,
         event: &Event<'_>,
         observation: &Observation,
         reading: &EventReading,
         slot: SessionSlot,
+        is_asked: bool,
     ) -> (EventScore, Vec<Output>) {
         let threshold = self.threshold(&self.sessions.get(slot).detected);
         let p = reading.session_p;
@@ -78,7 +80,7 @@ impl Engine {
             raised.extend(self.raise(slot, explanation, family, &crossed, Some(&event.event_id)));
         }
         raised.extend(self.repeat(&event.event_id, event.ts, slot, &crossed));
-        if decision >= Decision::StepUp {
+        if decision >= Decision::StepUp && !is_asked {
             raised.extend(self.ask(event, observation.writes, slot));
         }
         (score, raised)
@@ -199,9 +201,21 @@ impl Engine {
     fn ask(&mut self, event: &Event<'_>, writes: bool, slot: SessionSlot) -> Option<Output> {
         let session = self.sessions.get(slot);
         let joined = session.alarm.joined.and_then(|handle| self.campaigns.get(handle));
-        let finding = session.alarm.open().last().map(|open| &open.finding).or(joined)?;
-        let requests = self.requests.entry(session.agent).or_default();
-        match requests.ask(event, finding, writes, self.shard.partition, self.stream_ms, &self.config.step_up) {
+        let finding = session.alarm.behaviour().or(joined)?.clone();
+        self.ask_once(session.agent, event, &finding, writes, None)
+    }
+
+    /// Asks, unless the same is asked already or too much is open. `asking` is what a declared rule asks for.
+    pub(super) fn ask_once(
+        &mut self,
+        agent: AgentSlot,
+        event: &Event<'_>,
+        finding: &Finding,
+        writes: bool,
+        asking: Option<&Asking<'_>>,
+    ) -> Option<Output> {
+        let requests = self.requests.entry(agent).or_default();
+        match requests.ask(event, finding, writes, asking, self.shard.partition, self.stream_ms, &self.config.step_up) {
             Asked::New(request) => Some(Output::StepUp(request)),
             Asked::Merged => None,
             Asked::Withheld => {

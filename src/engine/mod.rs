@@ -6,6 +6,7 @@ pub mod alarm;
 pub mod budget;
 mod campaigns;
 mod change_log;
+mod declared;
 pub mod event_ids;
 pub mod explain;
 mod feedback;
@@ -41,7 +42,7 @@ use crate::detect::Detector;
 use crate::detect::observe::{attribute_texts, observe};
 use crate::event::{Action, Event};
 use crate::finding::Decision;
-use crate::govern::{ControlRecord, ControlValue};
+use crate::govern::{ControlRecord, ControlValue, Judge};
 use crate::stats::{elementary, hash};
 
 /// Seeds the hashes of names. Part of the stored state: a snapshot is read under the key it was written with.
@@ -73,6 +74,8 @@ pub struct Counters {
     pub withheld: u64,
     /// Sessions that would have alarmed on too little evidence.
     pub insufficient: u64,
+    /// Broken rules of new agents that nobody was told of, since `cold_start` is `quiet`.
+    pub quiet: u64,
 }
 
 /// One shard of the program: the detector, the open sessions, and what was raised.
@@ -82,6 +85,7 @@ pub struct Engine {
     policy_version: String,
     shard: Shard,
     detector: Detector,
+    declared: Judge,
     agents: Agents,
     groups: hashbrown::HashMap<u64, GroupIndex, foldhash::fast::FixedState>,
     sessions: Sessions,
@@ -104,6 +108,7 @@ impl Engine {
         Self {
             policy_version: config.hash(),
             detector: Detector::new(config.detect.clone(), HASH_KEY),
+            declared: Judge::new(config.policy.clone()),
             agents: Agents::new(HASH_KEY),
             groups: hashbrown::HashMap::default(),
             sessions: Sessions::default(),
@@ -123,7 +128,7 @@ impl Engine {
     }
 
     /// Closes what the event shows to be over, scores the event, judges, decides; appends what came of it to `outputs`.
-    pub fn on_event(&mut self, event: &Event<'_>, _tables: &Tables, outputs: &mut Vec<Output>) {
+    pub fn on_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) {
         let agent = self.agents.find_or_add(&event.agent_id, event.ts, &mut self.detector.model);
         self.touch(agent);
         if self.agents.get_mut(agent).is_repeat(&event.event_id, HASH_KEY) {
@@ -161,11 +166,13 @@ impl Engine {
         session.last_ts = event.ts.max(session.last_ts);
         session.context.update(event);
         self.counters.scored += 1;
-        let (score, raised) = self.judge(event, &observation, &reading, slot);
+        let declared = self.judge_declared(event, observation.writes, slot, tables);
+        let (mut score, raised) = self.judge(event, &observation, &reading, slot, declared.asks);
+        score.decision = score.decision.max(declared.decision);
         outputs.push(Output::Score(score));
-        outputs.extend(raised);
+        outputs.extend(declared.raised.into_iter().chain(raised));
         if too_late {
-            self.forget(slot);
+            self.forget(slot, outputs);
         } else if self.sessions.get(slot).detected.events() >= self.config.detect.sessions.events_max {
             self.close(slot, outputs);
         }
@@ -394,9 +401,10 @@ impl Engine {
         }
     }
 
-    /// Drops the session of a late event: it was scored, and teaches nothing.
-    fn forget(&mut self, slot: SessionSlot) {
-        self.sessions.take(slot);
+    /// Drops the session of a late event: it was scored, and teaches nothing. What it raised ends with it.
+    fn forget(&mut self, slot: SessionSlot, outputs: &mut Vec<Output>) {
+        let mut alarm = self.sessions.take(slot).alarm;
+        outputs.extend(alarm.close(self.stream_ms).map(|finding| Output::Finding(Box::new(finding))));
     }
 }
 

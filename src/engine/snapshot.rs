@@ -27,6 +27,7 @@ use crate::config::EngineConfig;
 use crate::detect::Detector;
 use crate::detect::calibration::Calibration;
 use crate::detect::gate::Learning;
+use crate::govern::{Judge, Memory};
 use crate::stats::hash;
 
 /// Form of the parts. A part begins with it; what an older version wrote stays readable.
@@ -47,6 +48,8 @@ pub enum PartName {
     Learning,
     /// Findings that outlive their session or wait for a verdict, and declared changes.
     Campaigns,
+    /// Credentials, amounts and instructions as declared rules remember them.
+    Declared,
     /// One group, by its number.
     Group(u32),
     /// One agent with its baselines and open sessions, by its number.
@@ -121,8 +124,15 @@ struct AgentRead {
 }
 
 /// Parts that are small enough to be written down whole when an epoch begins.
-const SHARED: [PartName; 6] =
-    [PartName::Shard, PartName::Names, PartName::Population, PartName::Calibration, PartName::Learning, PartName::Campaigns];
+const SHARED: [PartName; 7] = [
+    PartName::Shard,
+    PartName::Names,
+    PartName::Population,
+    PartName::Calibration,
+    PartName::Learning,
+    PartName::Campaigns,
+    PartName::Declared,
+];
 
 impl Engine {
     /// Begins to write down the state of this moment: all that every epoch has, and of groups and agents those that changed since
@@ -215,6 +225,7 @@ impl Engine {
             PartName::Calibration => written(&self.detector.calibration),
             PartName::Learning => written(&self.detector.learning),
             PartName::Campaigns => written(&(&self.campaigns, &self.awaiting, self.change_log.declared())),
+            PartName::Declared => written(self.declared.memory()),
             PartName::Group(group) => written(model.group(GroupIndex(group))),
             PartName::Agent(agent) => written(&self.agent_part(AgentSlot(agent))),
         };
@@ -233,6 +244,7 @@ impl Engine {
             sessions,
             budget,
             campaigns: _,
+            declared: _,
             requests: _,
             change_log: _,
             awaiting: _,
@@ -299,6 +311,7 @@ struct Read {
     calibration: Option<Calibration>,
     learning: Option<Learning>,
     campaigns: Option<(Campaigns, AwaitingVerdict, Declared)>,
+    declared: Option<Memory>,
     groups: Vec<Option<GroupBaseline>>,
     agents: Vec<Option<AgentRead>>,
 }
@@ -312,6 +325,7 @@ impl Read {
             PartName::Calibration => self.calibration = Some(read(part)?),
             PartName::Learning => self.learning = Some(read(part)?),
             PartName::Campaigns => self.campaigns = Some(read(part)?),
+            PartName::Declared => self.declared = Some(read(part)?),
             PartName::Group(group) => put(&mut self.groups, group, read(part)?),
             PartName::Agent(agent) => put(&mut self.agents, agent, read(part)?),
         }
@@ -326,10 +340,11 @@ impl Read {
         let population = self.population.ok_or_else(missing(PartName::Population))?;
         let calibration = self.calibration.ok_or_else(missing(PartName::Calibration))?;
         let learning = self.learning.ok_or_else(missing(PartName::Learning))?;
-        let (campaigns, awaiting, declared) = self.campaigns.ok_or_else(missing(PartName::Campaigns))?;
+        let (campaigns, awaiting, changes) = self.campaigns.ok_or_else(missing(PartName::Campaigns))?;
+        let declared = self.declared.ok_or_else(missing(PartName::Declared))?;
         let groups = whole(self.groups, groups, PartName::Group)?;
         let mut engine = Engine::new(Arc::clone(config), shard);
-        engine.change_log = ChangeLog::restored(declared);
+        engine.change_log = ChangeLog::restored(changes);
         let mut placed: Vec<Option<AgentBaseline>> = (0..baselines).map(|_| None).collect();
         let (mut known, mut open) = (Vec::new(), Vec::new());
         for (number, read) in (0..).zip(whole(self.agents, agents, PartName::Agent)?) {
@@ -364,6 +379,7 @@ impl Read {
         engine.budget = Budget::resumed(config.alarm.budget, shard.partitions, budget);
         engine.campaigns = campaigns;
         engine.awaiting = awaiting;
+        engine.declared = Judge::resumed(config.policy.clone(), declared);
         engine.stream_ms = stream_ms;
         engine.frozen = frozen;
         engine.handles = handles;

@@ -1,4 +1,4 @@
-//! Behavioural step-up requests: which are asked, which merge, which are withheld (STANDARDS.md, section 8).
+//! Step-up requests: which are asked, which merge, which are withheld (STANDARDS.md, section 8).
 
 use std::collections::VecDeque;
 
@@ -13,6 +13,7 @@ use crate::finding::step_up_request::{
     Reversibility,
 };
 use crate::finding::{Finding, StepUpRequest};
+use crate::govern::Ask;
 
 /// Open requests of one agent; further ones are withheld.
 const OPEN_PER_AGENT: usize = 3;
@@ -22,6 +23,15 @@ const SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Requests {
     open: VecDeque<(String, i64)>,
+}
+
+/// What a declared rule asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asking<'a> {
+    /// Who must decide.
+    pub required: DecisionRequired,
+    /// The limit that was passed, where the rule is one.
+    pub limit: Option<&'a Ask>,
 }
 
 /// What became of a wish to ask.
@@ -36,8 +46,18 @@ pub enum Asked {
 }
 
 impl Requests {
-    /// Asks about `event` because of `finding`, at stream time `now`.
-    pub fn ask(&mut self, event: &Event<'_>, finding: &Finding, writes: bool, partition: i32, now: i64, settings: &StepUp) -> Asked {
+    /// Asks about `event` because of `finding`, at stream time `now`; `asking` where a declared rule is behind it.
+    #[expect(clippy::too_many_arguments, reason = "each names one thing that the request needs")]
+    pub fn ask(
+        &mut self,
+        event: &Event<'_>,
+        finding: &Finding,
+        writes: bool,
+        asking: Option<&Asking<'_>>,
+        partition: i32,
+        now: i64,
+        settings: &StepUp,
+    ) -> Asked {
         self.open.retain(|(_, expires_at)| *expires_at > now);
         let text = |field: &Option<std::borrow::Cow<'_, str>>| field.as_deref().unwrap_or("").to_owned();
         let dedupe_key = identifier::of(&[&event.agent_id, &tool(event), &text(&event.target), &text(&event.params_hash)]);
@@ -49,7 +69,7 @@ impl Requests {
         }
         let expires_at = now.saturating_add(settings.expires_after_ms);
         self.open.push_back((dedupe_key.clone(), expires_at));
-        Asked::New(Box::new(request(event, finding, writes, partition, now, expires_at, dedupe_key, settings)))
+        Asked::New(Box::new(request(event, finding, writes, asking, partition, now, expires_at, dedupe_key, settings)))
     }
 }
 
@@ -58,6 +78,7 @@ fn request(
     event: &Event<'_>,
     finding: &Finding,
     writes: bool,
+    asking: Option<&Asking<'_>>,
     partition: i32,
     now: i64,
     expires_at: i64,
@@ -68,12 +89,15 @@ fn request(
     let owned = |field: &Option<std::borrow::Cow<'_, str>>| field.as_deref().map(str::to_owned);
     let hash = identifier::of(&[&finding.finding_id, &event.event_id, &FIRST_ATTEMPT.to_string()]);
     let reversibility = reversibility::of(event, writes);
-    let holds = reversibility >= Reversibility::ExternallyReversible;
+    // A broken rule is certain, an odd one may be ordinary after all: what can be undone need not wait for it.
+    let holds = asking.is_some() || reversibility >= Reversibility::ExternallyReversible;
+    let required = if holds { DecisionRequired::HumanApproval } else { DecisionRequired::Reauthenticate };
+    let limit = asking.and_then(|asking| asking.limit);
     StepUpRequest {
         schema_version: SCHEMA_VERSION,
         request_id: format!("{partition}-{hash}"),
         finding_id: finding.finding_id.clone(),
-        decision_required: if holds { DecisionRequired::HumanApproval } else { DecisionRequired::Reauthenticate },
+        decision_required: asking.map_or(required, |asking| asking.required),
         agent: RequestAgent {
             id: event.agent_id.clone().into_owned(),
             version: owned(&event.agent_version),
@@ -106,9 +130,9 @@ fn request(
             id: finding.policy.id.clone(),
             version: finding.policy.version.clone(),
             rule: finding.policy.rule.clone(),
-            limit: None,
-            observed_total: None,
-            window: None,
+            limit: limit.map(|ask| ask.limit.clone()),
+            observed_total: limit.map(|ask| ask.observed_total.clone()),
+            window: limit.and_then(|ask| ask.window.clone()),
         },
         risk: RequestRisk { score: finding.score, severity: finding.severity, reasons: finding.reasons.clone() },
         enforcement: Enforcement {
@@ -159,7 +183,7 @@ mod tests {
                 let mut event = Event::bare("e", *now, "a", Action::ToolCall);
                 event.tool = Some("send_mail".into());
                 event.target = Some((*target).into());
-                match requests.ask(&event, &finding(), true, 2, *now, &StepUp::default()) {
+                match requests.ask(&event, &finding(), true, None, 2, *now, &StepUp::default()) {
                     Asked::New(request) => {
                         assert!(request.request_id.starts_with("2-") && request.expires_at == now + 900_000);
                         'n'

@@ -1,4 +1,4 @@
-//! What a judge remembers of one agent.
+//! What judging remembers of one agent.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,8 @@ const SHARED: &str = "";
 /// Serialisable: it is judged state and survives a restart.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AgentState {
-    /// Stream time, epoch ms.
-    pub(super) first_seen: i64,
-    /// Stream time, epoch ms.
-    pub(super) last_seen: i64,
+    /// Stream time of the first and of the newest event that was judged, epoch ms.
+    seen: Option<(i64, i64)>,
     /// Whether it was named as a shadow agent.
     pub(super) is_shadow: bool,
     /// Whether that named something sensitive.
@@ -28,9 +26,11 @@ pub struct AgentState {
 }
 
 impl AgentState {
-    /// An agent seen for the first time.
-    pub(super) fn new(now_ms: i64) -> Self {
-        Self { first_seen: now_ms, last_seen: now_ms, ..Self::default() }
+    /// Notes an event; the stream time since the first one and since the one before, ms.
+    pub(super) fn see(&mut self, now_ms: i64) -> (i64, i64) {
+        let (first, last) = self.seen.unwrap_or((now_ms, now_ms));
+        self.seen = Some((first, now_ms));
+        (now_ms.saturating_sub(first), now_ms.saturating_sub(last))
     }
 
     /// The sum in a window so far.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::config::{Policy, duration};
+use serde::{Deserialize, Serialize};
+
+use crate::config::duration;
 use crate::event::limits::shown;
 use crate::finding::Kind;
 
@@ -25,12 +27,13 @@ const CREDENTIALS_MAX: usize = 1 << 20;
 const PERSONAL: [&str; 3] = ["human", "personal", "user"];
 
 /// From where each credential was used.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Credentials {
+    #[serde(with = "crate::stats::sorted")]
     sources: hashbrown::HashMap<String, Sources, foldhash::fast::FixedState>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Sources {
     /// Uses from a known network.
     uses: u64,
@@ -43,13 +46,12 @@ impl Credentials {
         &mut self,
         asked: &Asked<'_>,
         inventory: &Inventory,
-        policy: &Policy,
         own: &mut Sightings,
         elsewhere: &Sightings,
         judgement: &mut Judgement,
     ) {
         let declared = asked.event.credential_id.as_deref().and_then(|id| asked.contract?.credential(id));
-        judgement.violations.extend(stale(asked, declared, policy).map(|draft| asked.violation(draft)));
+        judgement.violations.extend(stale(asked, declared).map(|draft| asked.violation(draft)));
         let Some(id) = asked.event.credential_id.as_deref() else { return };
         judgement.violations.extend(unknown(asked, id).map(|draft| asked.violation(draft)));
         judgement.violations.extend(personal(asked, id, inventory).map(|draft| asked.violation(draft)));
@@ -94,7 +96,7 @@ impl Credentials {
 }
 
 /// Age by the event's own word, else by the inventory's.
-fn stale(asked: &Asked<'_>, declared: Option<&Credential>, policy: &Policy) -> Option<Draft> {
+fn stale(asked: &Asked<'_>, declared: Option<&Credential>) -> Option<Draft> {
     let event = asked.event;
     let id = event.credential_id.as_deref().map_or_else(|| "without a name".to_owned(), shown);
     if let Some(expires_at) = declared.and_then(|credential| credential.expires_at).filter(|expires_at| event.ts >= *expires_at) {
@@ -112,7 +114,7 @@ fn stale(asked: &Asked<'_>, declared: Option<&Credential>, policy: &Policy) -> O
     let issued_at = event.credential_issued_at.or_else(declared_at)?;
     let (max_age_ms, rule) = match declared.and_then(|credential| credential.rotation_ms) {
         Some(rotation_ms) => (rotation_ms, "credentials.rotation"),
-        None => (policy.credential_max_age_ms, "credential_max_age"),
+        None => (asked.policy.credential_max_age_ms, "credential_max_age"),
     };
     let age_ms = event.ts.saturating_sub(issued_at);
     (age_ms > max_age_ms).then(|| {

@@ -3,6 +3,7 @@
 //! Nothing is judged while the inventory is empty. A denied action did not run: it may still break a rule, but adds to no sum.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Policy;
 use crate::event::limits::shown;
@@ -10,17 +11,15 @@ use crate::event::{Action, Event, Status};
 use crate::finding::Kind;
 
 use super::agent_state::AgentState;
+use super::chain;
 use super::contract::Contract;
 use super::credentials::Credentials;
-use super::inventory::Inventory;
 use super::limit_judge;
 use super::pattern::{ActionName, is_match};
 use super::record::{AgentStatus, Authority};
 use super::sightings::{Sighting, Sightings};
+use super::tables::Tables;
 use super::violation::{Draft, Violation, listed};
-
-/// Agents remembered in a shard.
-const AGENTS_MAX: usize = 1 << 20;
 
 /// What came of judging one event.
 #[derive(Debug, Clone, Default)]
@@ -32,16 +31,19 @@ pub struct Judgement {
 }
 
 /// Judges the events of one shard against the inventory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Judge {
-    pub(super) policy: Policy,
+    policy: Policy,
     /// Amounts above this share of a limit are just under it.
-    pub(super) near_share: Decimal,
-    agents: hashbrown::HashMap<Box<str>, AgentState, foldhash::fast::FixedState>,
+    near_share: Decimal,
+    memory: Memory,
+}
+
+/// What judging remembers beside what it remembers of each agent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Memory {
     credentials: Credentials,
-    pub(super) own: Sightings,
-    /// Events of agents beyond what is remembered.
-    pub not_modelled: u64,
+    own: Sightings,
 }
 
 /// An event with what judging needs again and again.
@@ -51,8 +53,7 @@ pub(super) struct Asked<'a> {
     /// Stream time, epoch ms.
     pub now_ms: i64,
     pub contract: Option<&'a Contract>,
-    pub auto_suspend: bool,
-    pub sensitive: &'a [String],
+    pub policy: &'a Policy,
 }
 
 impl Asked<'_> {
@@ -73,13 +74,13 @@ impl Asked<'_> {
 
     pub fn violation(&self, draft: Draft) -> Violation {
         let is_sensitive = draft.kind == Kind::ShadowAgent && self.is_sensitive();
-        draft.judged(self.contract.map(Contract::version), is_sensitive, self.auto_suspend)
+        draft.judged(self.contract.map(Contract::version), is_sensitive, self.policy)
     }
 
     fn is_sensitive(&self) -> bool {
         let Event { tool, tool_server, target, destination, .. } = self.event;
         let touched = [tool, tool_server, target, destination];
-        touched.into_iter().flatten().any(|name| self.sensitive.iter().any(|pattern| is_match(pattern, name)))
+        touched.into_iter().flatten().any(|name| self.policy.sensitive.iter().any(|pattern| is_match(pattern, name)))
     }
 }
 
@@ -87,18 +88,24 @@ impl Judge {
     /// A judge who has seen nothing yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self {
-            near_share: Decimal::new(policy.structuring.above_percent.into(), 2),
-            policy,
-            agents: hashbrown::HashMap::default(),
-            credentials: Credentials::default(),
-            own: Sightings::default(),
-            not_modelled: 0,
-        }
+        Self::resumed(policy, Memory::default())
     }
 
-    /// Judges an event at stream time `now_ms`, which includes the event's own time; `elsewhere` is what other shards saw.
-    pub fn judge(&mut self, event: &Event<'_>, now_ms: i64, inventory: &Inventory, elsewhere: &Sightings, judgement: &mut Judgement) {
+    /// A judge who remembers.
+    #[must_use]
+    pub fn resumed(policy: Policy, memory: Memory) -> Self {
+        Self { near_share: Decimal::new(policy.structuring.above_percent.into(), 2), policy, memory }
+    }
+
+    /// What is to be kept over a restart, beside the state of each agent.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Judges an event at stream time `now_ms`, which includes the event's own time; `state` is what is remembered of its agent.
+    pub fn judge(&mut self, event: &Event<'_>, now_ms: i64, state: &mut AgentState, tables: &Tables, judgement: &mut Judgement) {
+        let Tables { inventory, sightings: elsewhere, .. } = tables;
         if inventory.is_empty() || event.action == Action::SessionEnd {
             return;
         }
@@ -107,108 +114,90 @@ impl Judge {
             None => ActionName::Word(event.action.as_str()),
         };
         let contract = inventory.contract(&event.agent_id).map(AsRef::as_ref);
-        // Taken out and put back, so that judging may use the rest of the judge.
-        let mut state = self.take_state(event, now_ms);
-        let sensitive = std::mem::take(&mut self.policy.sensitive);
-        let asked = Asked { event, action, now_ms, contract, auto_suspend: self.policy.auto_suspend, sensitive: &sensitive };
-        self.judge_life(&asked, &mut state, judgement);
+        let Self { policy, near_share, memory: Memory { credentials, own } } = self;
+        let asked = Asked { event, action, now_ms, contract, policy };
+        judge_life(&asked, state, judgement);
         if let Some(contract) = contract {
             judge_actions(&asked, contract, judgement);
             judge_surroundings(&asked, contract, judgement);
+            chain::judge(&asked, contract, own, elsewhere, judgement);
         }
-        self.credentials.judge(&asked, inventory, &self.policy, &mut self.own, elsewhere, judgement);
+        credentials.judge(&asked, inventory, own, elsewhere, judgement);
         if let Some(contract) = contract {
-            limit_judge::judge(self, &asked, contract, &mut state, elsewhere, judgement);
-        }
-        self.policy.sensitive = sensitive;
-        state.last_seen = now_ms;
-        self.put_state(&event.agent_id, state);
-    }
-
-    fn take_state(&mut self, event: &Event<'_>, now_ms: i64) -> AgentState {
-        self.agents.get_mut(&*event.agent_id).map_or_else(|| AgentState::new(now_ms), std::mem::take)
-    }
-
-    fn put_state(&mut self, agent: &str, state: AgentState) {
-        if let Some(kept) = self.agents.get_mut(agent) {
-            *kept = state;
-        } else if self.agents.len() < AGENTS_MAX {
-            self.agents.insert(agent.into(), state);
-        } else {
-            self.not_modelled += 1;
+            limit_judge::judge(&asked, contract, state, *near_share, own, elsewhere, judgement);
         }
     }
+}
 
-    /// Whether the agent should be there at all.
-    fn judge_life(&self, asked: &Asked<'_>, state: &mut AgentState, judgement: &mut Judgement) {
-        let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
-        let Some(contract) = asked.contract else {
-            let is_over = asked.now_ms.saturating_sub(state.first_seen) >= self.policy.shadow_grace_ms;
-            let is_sensitive = !state.is_sensitive_shadow && asked.is_sensitive();
-            // Once, and once more when it first touches what is sensitive.
-            if is_over && (!state.is_shadow || is_sensitive) {
-                state.is_shadow = true;
-                state.is_sensitive_shadow |= is_sensitive;
-                let touched = if is_sensitive { ", which is sensitive" } else { "" };
-                let (agent, action) = asked.names();
-                raise(Draft {
-                    kind: Kind::ShadowAgent,
-                    rule: "shadow_grace".into(),
-                    title: format!("{agent} is in no inventory and did {action}{touched}"),
-                    field: "agent_id",
-                    expected: "an inventory record".into(),
-                    actual: "none".into(),
-                    normal_if: format!("{agent} had an inventory record"),
-                });
-            }
-            return;
-        };
-        (state.is_shadow, state.is_sensitive_shadow) = (false, false);
-        let record = contract.record();
-        let by_status = |kind: Kind, word: &str| {
-            let (agent, action) = asked.names();
-            Draft {
-                kind,
-                rule: "status".into(),
-                title: format!("{agent} is {word} and did {action}"),
-                field: "status",
-                expected: "no action".into(),
-                actual: action,
-                normal_if: format!("the inventory had {agent} as active"),
-            }
-        };
-        match record.status {
-            AgentStatus::Decommissioned => raise(by_status(Kind::DecommissionedAgent, "decommissioned")),
-            // What was denied shows that the suspension works.
-            AgentStatus::Suspended if asked.ran() => raise(by_status(Kind::SuspendedAgentActive, "suspended")),
-            AgentStatus::Dormant => raise(by_status(Kind::DormantAgent, "declared dormant")),
-            AgentStatus::Active | AgentStatus::ScheduledForDecommission | AgentStatus::Suspended => (),
-        }
-        if let Some(expires_at) = record.expires_at.filter(|expires_at| asked.event.ts >= *expires_at) {
+/// Whether the agent should be there at all.
+fn judge_life(asked: &Asked<'_>, state: &mut AgentState, judgement: &mut Judgement) {
+    let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
+    let (known_ms, silent_ms) = state.see(asked.now_ms);
+    let Some(contract) = asked.contract else {
+        let is_over = known_ms >= asked.policy.shadow_grace_ms;
+        let is_sensitive = !state.is_sensitive_shadow && asked.is_sensitive();
+        // Once, and once more when it first touches what is sensitive.
+        if is_over && (!state.is_shadow || is_sensitive) {
+            state.is_shadow = true;
+            state.is_sensitive_shadow |= is_sensitive;
+            let touched = if is_sensitive { ", which is sensitive" } else { "" };
             let (agent, action) = asked.names();
             raise(Draft {
-                kind: Kind::DecommissionedAgent,
-                rule: "expires_at".into(),
-                title: format!("{agent} was to end and did {action}"),
-                field: "ts",
-                expected: format!("before {expires_at}"),
-                actual: asked.event.ts.to_string(),
-                normal_if: format!("the inventory let {agent} live longer"),
+                kind: Kind::ShadowAgent,
+                rule: "shadow_grace".into(),
+                title: format!("{agent} is in no inventory and did {action}{touched}"),
+                field: "agent_id",
+                expected: "an inventory record".into(),
+                actual: "none".into(),
+                normal_if: format!("{agent} had an inventory record"),
             });
         }
-        let silent_ms = asked.now_ms.saturating_sub(state.last_seen);
-        if silent_ms > self.policy.dormant_after_ms {
-            let [silent, after] = [silent_ms, self.policy.dormant_after_ms].map(days);
-            raise(Draft {
-                kind: Kind::DormantAgent,
-                rule: "dormant_after".into(),
-                title: format!("{} acts again after {silent} of silence", asked.agent()),
-                field: "ts",
-                expected: format!("an event at least every {after}"),
-                actual: format!("the first after {silent}"),
-                normal_if: "the agent had been at work in between".into(),
-            });
+        return;
+    };
+    (state.is_shadow, state.is_sensitive_shadow) = (false, false);
+    let record = contract.record();
+    let by_status = |kind: Kind, word: &str| {
+        let (agent, action) = asked.names();
+        Draft {
+            kind,
+            rule: "status".into(),
+            title: format!("{agent} is {word} and did {action}"),
+            field: "status",
+            expected: "no action".into(),
+            actual: action,
+            normal_if: format!("the inventory had {agent} as active"),
         }
+    };
+    match record.status {
+        AgentStatus::Decommissioned => raise(by_status(Kind::DecommissionedAgent, "decommissioned")),
+        // What was denied shows that the suspension works.
+        AgentStatus::Suspended if asked.ran() => raise(by_status(Kind::SuspendedAgentActive, "suspended")),
+        AgentStatus::Dormant => raise(by_status(Kind::DormantAgent, "declared dormant")),
+        AgentStatus::Active | AgentStatus::ScheduledForDecommission | AgentStatus::Suspended => (),
+    }
+    if let Some(expires_at) = record.expires_at.filter(|expires_at| asked.event.ts >= *expires_at) {
+        let (agent, action) = asked.names();
+        raise(Draft {
+            kind: Kind::DecommissionedAgent,
+            rule: "expires_at".into(),
+            title: format!("{agent} was to end and did {action}"),
+            field: "ts",
+            expected: format!("before {expires_at}"),
+            actual: asked.event.ts.to_string(),
+            normal_if: format!("the inventory let {agent} live longer"),
+        });
+    }
+    if silent_ms > asked.policy.dormant_after_ms {
+        let [silent, after] = [silent_ms, asked.policy.dormant_after_ms].map(days);
+        raise(Draft {
+            kind: Kind::DormantAgent,
+            rule: "dormant_after".into(),
+            title: format!("{} acts again after {silent} of silence", asked.agent()),
+            field: "ts",
+            expected: format!("an event at least every {after}"),
+            actual: format!("the first after {silent}"),
+            normal_if: "the agent had been at work in between".into(),
+        });
     }
 }
 

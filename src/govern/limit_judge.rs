@@ -10,7 +10,7 @@ use crate::finding::Kind;
 
 use super::agent_state::AgentState;
 use super::contract::Contract;
-use super::judge::{Asked, Judge, Judgement};
+use super::judge::{Asked, Judgement};
 use super::limit::{Limit, Measure, Measured, Per, Rule, Why};
 use super::sightings::{NearLimit, Sighting, Sightings};
 use super::violation::{Ask, Draft};
@@ -25,10 +25,11 @@ struct Applied<'a> {
 }
 
 pub(super) fn judge(
-    judge: &mut Judge,
     asked: &Asked<'_>,
     contract: &Contract,
     state: &mut AgentState,
+    near_share: Decimal,
+    own: &mut Sightings,
     elsewhere: &Sightings,
     judgement: &mut Judgement,
 ) {
@@ -59,7 +60,7 @@ pub(super) fn judge(
             judgement.violations.push(violation);
         }
         if window.is_none() && asked.ran() {
-            judge_splitting(judge, asked, &applied, elsewhere, judgement);
+            judge_splitting(asked, &applied, near_share, own, elsewhere, judgement);
         }
     }
 }
@@ -138,9 +139,16 @@ fn over(asked: &Asked<'_>, applied: &Applied<'_>, observed: Measured, window: Op
 }
 
 /// Several amounts just under a limit, for one principal, by one agent or several.
-fn judge_splitting(judge: &mut Judge, asked: &Asked<'_>, applied: &Applied<'_>, elsewhere: &Sightings, judgement: &mut Judgement) {
+fn judge_splitting(
+    asked: &Asked<'_>,
+    applied: &Applied<'_>,
+    near_share: Decimal,
+    own: &mut Sightings,
+    elsewhere: &Sightings,
+    judgement: &mut Judgement,
+) {
     let Measured::Value(amount) = applied.measured else { return };
-    let is_near = amount > applied.up_to.saturating_mul(judge.near_share) && amount <= applied.up_to;
+    let is_near = amount > applied.up_to.saturating_mul(near_share) && amount <= applied.up_to;
     if !is_near || applied.field != Measure::Amount {
         return;
     }
@@ -148,10 +156,10 @@ fn judge_splitting(judge: &mut Judge, asked: &Asked<'_>, applied: &Applied<'_>, 
     // The tool without its server: the same action reached another way is the same action.
     let action = event.tool.as_deref().unwrap_or(event.action.as_str());
     let principal = event.on_behalf_of.as_deref().unwrap_or(&event.agent_id);
-    let rules = judge.policy.structuring;
+    let rules = asked.policy.structuring;
     let since = asked.now_ms.saturating_sub(rules.window_ms);
     let near = NearLimit { at: asked.now_ms, amount, agent_id: (*event.agent_id).into(), event_id: (*event.event_id).into() };
-    judge.own.note_near(action, principal, near, since);
+    own.note_near(action, principal, near, since);
     judgement.sightings.push(Sighting::NearLimit {
         action: action.to_owned(),
         principal: principal.to_owned(),
@@ -160,7 +168,7 @@ fn judge_splitting(judge: &mut Judge, asked: &Asked<'_>, applied: &Applied<'_>, 
         at: asked.now_ms,
         amount,
     });
-    let seen = judge.own.near(action, principal, since).chain(elsewhere.near(action, principal, since));
+    let seen = own.near(action, principal, since).chain(elsewhere.near(action, principal, since));
     let amounts: BTreeMap<(i64, &str, &str), Decimal> =
         seen.map(|near| ((near.at, &*near.agent_id, &*near.event_id), near.amount)).collect();
     if amounts.len() < rules.amounts as usize {

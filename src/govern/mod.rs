@@ -2,6 +2,7 @@
 //! (DESIGN.md, section 7). Knows nothing of what is usual; that is `detect`.
 
 mod agent_state;
+mod chain;
 mod contract;
 pub mod control;
 mod credentials;
@@ -17,10 +18,11 @@ mod violation;
 mod window;
 mod yaml;
 
+pub use agent_state::AgentState;
 pub use contract::Contract;
 pub use control::{ControlRecord, ControlTopic, ControlValue};
 pub use inventory::Inventory;
-pub use judge::{Judge, Judgement};
+pub use judge::{Judge, Judgement, Memory};
 pub use record::InventoryRecord;
 pub use sightings::{Sighting, Sightings};
 pub use tables::Tables;

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::chain::Chains;
+
 /// Agents remembered for one credential.
 const AGENTS_MAX: usize = 16;
 /// Amounts remembered for one action and principal; findings need a handful.
@@ -43,6 +45,17 @@ pub enum Sighting {
         /// The amount.
         amount: Decimal,
     },
+    /// The first time within a trace that one agent instructed another.
+    Instruction {
+        /// The trace that both work in.
+        trace_id: String,
+        /// Who instructed.
+        agent_id: String,
+        /// Whom.
+        peer_agent_id: String,
+        /// Stream time, epoch ms.
+        at: i64,
+    },
 }
 
 impl Sighting {
@@ -52,6 +65,7 @@ impl Sighting {
         match self {
             Self::CredentialUse { credential_id, agent_id, .. } => format!("credential/{credential_id}/{agent_id}"),
             Self::NearLimit { agent_id, event_id, .. } => format!("near/{agent_id}/{event_id}"),
+            Self::Instruction { trace_id, agent_id, peer_agent_id, .. } => format!("instruction/{trace_id}/{agent_id}/{peer_agent_id}"),
         }
     }
 }
@@ -70,10 +84,12 @@ pub struct NearLimit {
 }
 
 /// Sightings, of this shard or of the others.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Sightings {
+    #[serde(with = "crate::stats::sorted")]
     credentials: hashbrown::HashMap<String, BTreeMap<Box<str>, i64>, foldhash::fast::FixedState>,
     near: BTreeMap<(Box<str>, Box<str>), VecDeque<NearLimit>>,
+    chains: Chains,
     /// Uses of credentials beyond what is remembered.
     pub not_modelled: u64,
 }
@@ -90,6 +106,9 @@ impl Sightings {
             Sighting::NearLimit { action, principal, event_id, agent_id, at, amount } => {
                 let near = NearLimit { at, amount, agent_id: agent_id.into(), event_id: event_id.into() };
                 self.note_near(&action, &principal, near, until);
+            }
+            Sighting::Instruction { trace_id, agent_id, peer_agent_id, .. } => {
+                self.chains.note(&trace_id, &agent_id, &peer_agent_id);
             }
         }
     }
@@ -115,6 +134,17 @@ impl Sightings {
             users.insert(agent.into(), since);
         }
         true
+    }
+
+    /// Who instructed whom.
+    #[must_use]
+    pub fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
+    /// Whether this was the first time within the trace that `agent` instructed `peer`.
+    pub fn note_instruction(&mut self, trace: &str, agent: &str, peer: &str) -> bool {
+        self.chains.note(trace, agent, peer)
     }
 
     /// The amounts just under a limit since `since`, oldest first.

@@ -2,9 +2,10 @@
 
 use serde_json::Map;
 
+use crate::config::Policy;
 use crate::event::limits::shown;
 use crate::finding::step_up_request::DecisionRequired;
-use crate::finding::{Decision, Kind, Reason, Severity, verdict};
+use crate::finding::{Decision, Kind, Reason, Severity};
 
 /// One broken rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,10 +55,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The violation; `is_sensitive` and `auto_suspend` as in [`verdict::of`].
-    pub fn judged(self, contract: Option<&str>, is_sensitive: bool, auto_suspend: bool) -> Violation {
+    /// The violation; `is_sensitive` as in [`Policy::verdict`].
+    pub fn judged(self, contract: Option<&str>, is_sensitive: bool, policy: &Policy) -> Violation {
         let Self { kind, rule, title, field, expected, actual, normal_if } = self;
-        let (severity, decision) = verdict::of(kind, is_sensitive, auto_suspend).unwrap_or((Severity::Medium, Decision::Alert));
+        let (severity, decision) = policy.verdict(kind, is_sensitive);
         let reason = Reason {
             channel: kind.as_str().to_owned(),
             field: field.to_owned(),

@@ -3,6 +3,7 @@
 mod bounds;
 mod campaigns;
 mod context;
+mod declared;
 mod feedback;
 mod invariance;
 mod sessions;

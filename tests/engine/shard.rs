@@ -4,26 +4,52 @@ use std::sync::Arc;
 
 use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::{Engine, Output, Shard, Tables};
-use gaitkeeper::event::{Action, Event};
-use gaitkeeper::finding::{Finding, StepUpRequest};
+use gaitkeeper::event::{Action, Event, Origin, decode};
+use gaitkeeper::finding::{Decision, Finding, StepUpRequest};
+use gaitkeeper::govern::ControlRecord;
+use gaitkeeper::govern::record::parse;
 
 pub struct TestShard {
     pub engine: Engine,
+    pub tables: Tables,
     pub findings: Vec<Finding>,
     pub requests: Vec<StepUpRequest>,
+    /// One an event.
+    pub decisions: Vec<Decision>,
     /// One line an output: `score …` or `end …`, numbers to the bit.
     pub lines: Vec<String>,
 }
 
 impl TestShard {
     pub fn new() -> Self {
-        let engine = Engine::new(Arc::new(EngineConfig::default()), Shard { partition: 0, partitions: 1 });
-        Self { engine, findings: Vec::new(), requests: Vec::new(), lines: Vec::new() }
+        Self::with(EngineConfig::default())
+    }
+
+    pub fn with(config: EngineConfig) -> Self {
+        let engine = Engine::new(Arc::new(config), Shard { partition: 0, partitions: 1 });
+        Self { engine, tables: Tables::default(), findings: Vec::new(), requests: Vec::new(), decisions: Vec::new(), lines: Vec::new() }
+    }
+
+    /// Puts inventory records in force.
+    pub fn declare(&mut self, yaml: &str) {
+        for placed in parse(yaml).unwrap_or_else(|problems| panic!("{problems:?}")) {
+            let record = ControlRecord::declared(placed.record);
+            self.tables.apply(&record);
+            let mut outputs = Vec::new();
+            self.engine.on_control(&record, &self.tables, &mut outputs);
+            self.take(outputs);
+        }
+    }
+
+    /// Feeds one record as it would come over the topic.
+    pub fn feed_line(&mut self, line: &str) {
+        let decoded = decode(line.as_bytes(), Origin { partition: 0, offset: 0 }).unwrap_or_else(|error| panic!("{line}: {error}"));
+        self.feed(&decoded.event);
     }
 
     pub fn feed(&mut self, event: &Event<'_>) {
         let mut outputs = Vec::new();
-        self.engine.on_event(event, &Tables::default(), &mut outputs);
+        self.engine.on_event(event, &self.tables, &mut outputs);
         self.take(outputs);
     }
 
@@ -38,7 +64,9 @@ impl TestShard {
             match output {
                 Output::Score(score) => {
                     let bits = |number: Option<f64>| number.map_or(0, f64::to_bits);
-                    self.lines.push(format!("score {:x} {:x} {}", bits(score.score), bits(score.session_score), score.state.as_str()));
+                    let state = score.state.as_str();
+                    self.lines.push(format!("score {:x} {:x} {state}", bits(score.score), bits(score.session_score)));
+                    self.decisions.push(score.decision);
                 }
                 Output::SessionEnd(end) => {
                     let id = end.session_id.unwrap_or_default();

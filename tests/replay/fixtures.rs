@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::{EventScore, SessionEnd, Shard};
 use gaitkeeper::event::Event;
-use gaitkeeper::finding::{Finding, StepUpRequest};
+use gaitkeeper::finding::{Finding, Kind, StepUpRequest};
 use gaitkeeper::workbench::control_files::ControlFiles;
 use gaitkeeper::workbench::expectation::{Expectations, Seen};
 use gaitkeeper::workbench::recording::Recording;
@@ -43,20 +43,45 @@ fn folder() -> PathBuf {
 /// Replays the ordinary stream and `<name>.jsonl` behind it against `<name>.expect.toml`.
 #[track_caller]
 fn check(name: &str) {
-    let text = fs::read_to_string(folder().join(format!("{name}.expect.toml"))).expect("expectations");
-    let expectations = Expectations::read(&text).expect("valid expectations");
     let files = [folder().join("ordinary.jsonl.zst"), folder().join(format!("{name}.jsonl"))];
-    let mut recording = Recording::open(&files).expect("streams");
+    let failures = failures(&files, &[], &folder().join(format!("{name}.expect.toml")));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Replays the files with their control files; says which expectations are not met.
+fn failures(files: &[PathBuf], control: &[PathBuf], expect: &Path) -> Vec<String> {
+    let text = fs::read_to_string(expect).expect("expectations");
+    let expectations = Expectations::read(&text).expect("valid expectations");
+    let mut recording = Recording::open(files).expect("streams");
+    let control = ControlFiles::read(control).unwrap_or_else(|error| panic!("{error}"));
     let plan = Plan { shard: Shard { partition: 0, partitions: 1 }, learn_until: None, seal_at: None };
     let mut findings = Findings::default();
-    let summary = replay(&mut recording, ControlFiles::default(), &EngineConfig::default(), plan, &mut findings).expect("readable");
+    let summary = replay(&mut recording, control, &EngineConfig::default(), plan, &mut findings).expect("readable");
     assert!(summary.rejected.is_empty(), "{:?}", summary.rejected);
-    let failures: Vec<String> = expectations
-        .judge(&findings.0)
-        .into_iter()
-        .filter_map(|verdict| verdict.failure.map(|failure| format!("{}: {failure}", verdict.name)))
-        .collect();
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let verdicts = expectations.judge(&findings.0).into_iter();
+    verdicts.filter_map(|verdict| verdict.failure.map(|failure| format!("{}: {failure}", verdict.name))).collect()
+}
+
+#[test]
+fn every_declared_and_every_identity_kind_is_found_and_its_near_misses_are_not() {
+    let folder = folder().join("declared");
+    let declared = Kind::ALL.into_iter().filter(|kind| (Kind::ForbiddenAction..=Kind::CredentialUnknown).contains(kind));
+    let mut wrong = Vec::new();
+    let mut expected = BTreeSet::new();
+    for name in declared.map(Kind::as_str) {
+        let beside = |suffix: &str| folder.join(format!("{name}.{suffix}"));
+        let control = ["control.yaml", "control.jsonl"].map(beside).into_iter().find(|path| path.exists()).expect("control records");
+        expected.extend([beside("jsonl"), beside("expect.toml"), control.clone()]);
+        let failed = failures(&[beside("jsonl")], &[control], &beside("expect.toml"));
+        wrong.extend(failed.into_iter().map(|failure| format!("{name}: {failure}")));
+        // Without the inventory no declared rule is active.
+        let text = fs::read_to_string(beside("expect.toml")).expect("expectations");
+        assert!(text.contains("near-miss") && text.contains("exactly = 0"), "{name} has no near miss");
+        assert!(!failures(&[beside("jsonl")], &[], &beside("expect.toml")).is_empty(), "{name} is met without an inventory");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let found: BTreeSet<PathBuf> = fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("readable").path()).collect();
+    assert_eq!(found, expected);
 }
 
 #[test]

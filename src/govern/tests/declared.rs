@@ -119,3 +119,50 @@ fn hostile_names_are_cut_and_escaped() {
     let violation = only_violation("agent: a\nallowed_actions: []", &[&format!("\"tool\":\"{tool}\"")]);
     assert!(violation.title.len() < 200 && !violation.title.contains(['\n', '\u{202e}']), "{}", violation.title);
 }
+
+/// Each pair instructs the next in one trace; what the last instruction raises.
+#[track_caller]
+fn check_chain(policy: Policy, pairs: &[(&str, &str)], expected: &[Kind]) {
+    let yaml: Vec<String> = ["a", "b", "c", "d", "e"].map(|agent| format!("agent: {agent}\npeers: [\"*\"]")).to_vec();
+    let trace = "0123456789abcdef0123456789abcdef";
+    let instruct =
+        |(agent, peer): &(&str, &str)| format!(r#""agent_id":"{agent}","action":"message","peer_agent_id":"{peer}","trace_id":"{trace}""#);
+    let events: Vec<String> = pairs.iter().map(instruct).collect();
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    check_with(policy, &yaml.join("\n---\n"), &events, expected);
+}
+
+#[test]
+fn agents_do_not_instruct_in_a_circle() {
+    check_chain(Policy::default(), &[("a", "b"), ("b", "c"), ("c", "a")], &[Kind::UnapprovedPeer]);
+    check_chain(Policy::default(), &[("a", "b"), ("b", "a")], &[Kind::UnapprovedPeer]);
+    check_chain(Policy::default(), &[("a", "b"), ("a", "c"), ("b", "c")], &[]);
+    check_chain(Policy::default(), &[("a", "a")], &[]);
+}
+
+#[test]
+fn a_chain_of_instructions_is_not_too_long() {
+    let three = || Policy { delegation_depth: 3, ..Policy::default() };
+    check_chain(three(), &[("a", "b"), ("b", "c")], &[]);
+    check_chain(three(), &[("a", "b"), ("b", "c"), ("c", "d")], &[Kind::UnapprovedPeer]);
+    check_chain(three(), &[("a", "b"), ("b", "c"), ("a", "d")], &[]);
+    check_chain(Policy { delegation_depth: 1, ..Policy::default() }, &[("a", "b")], &[Kind::UnapprovedPeer]);
+}
+
+#[test]
+fn a_circle_over_shards_is_seen() {
+    let mut elsewhere = Sightings::default();
+    let instruction = |agent_id: &str, peer: &str| Sighting::Instruction {
+        trace_id: "0123456789abcdef0123456789abcdef".into(),
+        agent_id: agent_id.into(),
+        peer_agent_id: peer.into(),
+        at: START_MS,
+    };
+    elsewhere.insert(instruction("b", "c"), 0);
+    elsewhere.insert(instruction("c", "a"), 0);
+    let event = r#""action":"message","peer_agent_id":"b","trace_id":"0123456789abcdef0123456789abcdef""#;
+    let judged = judgements(Policy::default(), &inventory("agent: a\npeers: [b]"), &elsewhere, &[event]).remove(0);
+    assert_eq!(judged.violations[0].rule, "delegation_loop");
+    assert_eq!(judged.violations[0].reasons[0].expected, "an agent other than b, c, a");
+    assert_eq!(judged.sightings, [instruction("a", "b")]);
+}

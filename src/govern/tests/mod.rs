@@ -37,13 +37,17 @@ fn records(members: &[&str]) -> Vec<String> {
 /// What the events raise, one list an event.
 fn judgements(policy: Policy, inventory: &Inventory, elsewhere: &Sightings, members: &[&str]) -> Vec<Judgement> {
     let mut judge = Judge::new(policy);
+    let mut tables = Tables::default();
+    (tables.inventory, tables.sightings) = (inventory.clone(), elsewhere.clone());
+    let mut states = std::collections::BTreeMap::<String, AgentState>::new();
     let mut now_ms = 0;
     let judged = |record: &String| {
         let event = decode(record.as_bytes(), Origin { partition: 0, offset: 0 }).unwrap_or_else(|error| panic!("{record}: {error}")).event;
         let event = crate::event::Event { event_id: record.clone().into(), ..event };
         now_ms = event.ts.max(now_ms);
         let mut judgement = Judgement::default();
-        judge.judge(&event, now_ms, inventory, elsewhere, &mut judgement);
+        let state = states.entry(event.agent_id.to_string()).or_default();
+        judge.judge(&event, now_ms, state, &tables, &mut judgement);
         judgement
     };
     records(members).iter().map(judged).collect()

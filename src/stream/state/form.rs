@@ -114,6 +114,7 @@ pub fn part_key(input: &str, name: PartName, slot: u8, chunk: u32) -> String {
         PartName::Calibration => format!("{input}/calibration.{slot}.{chunk}"),
         PartName::Learning => format!("{input}/learning.{slot}.{chunk}"),
         PartName::Campaigns => format!("{input}/campaigns.{slot}.{chunk}"),
+        PartName::Declared => format!("{input}/declared.{slot}.{chunk}"),
         PartName::Group(number) => format!("{input}/group-{number}.{slot}.{chunk}"),
         PartName::Agent(number) => format!("{input}/agent-{number}.{slot}.{chunk}"),
     }
