@@ -153,5 +153,7 @@ fn add_reasons(reasons: &mut Vec<Reason>, more: &[Reason]) {
         }
     }
     let share = 1.0 / reasons.len().max(1) as f64;
-    reasons.iter_mut().for_each(|reason| reason.contribution = share);
+    for reason in reasons {
+        reason.contribution = share;
+    }
 }

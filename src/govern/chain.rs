@@ -17,10 +17,13 @@ const TRACES_MAX: usize = 65_536;
 /// Instructions remembered of one trace.
 const INSTRUCTIONS_MAX: usize = 256;
 
-/// Instructions by trace, as pairs of who was instructed and by whom.
+/// Who was instructed, and by whom.
+type Instruction = (Box<str>, Box<str>);
+
+/// Instructions by trace.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Chains {
-    by_trace: BTreeMap<Box<str>, BTreeSet<(Box<str>, Box<str>)>>,
+    by_trace: BTreeMap<Box<str>, BTreeSet<Instruction>>,
     /// In the order in which they began.
     traces: VecDeque<Box<str>>,
 }
