@@ -84,6 +84,12 @@ impl SessionAlarm {
         self.open.iter_mut().find(|open| open.finding.kind == kind)
     }
 
+    /// The open findings.
+    #[must_use]
+    pub fn open(&self) -> &[OpenFinding] {
+        &self.open
+    }
+
     /// The newest open finding of behaviour.
     #[must_use]
     pub fn behaviour(&self) -> Option<&Finding> {

@@ -63,6 +63,7 @@ impl Engine {
                 risk: risk(violation.severity),
                 decision: violation.decision,
                 p: None,
+                context: None,
             };
             return open.repeat(&again, now).map(|update| Output::Finding(Box::new(update)));
         }
