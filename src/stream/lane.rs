@@ -14,6 +14,7 @@ use super::outbox::{Failed, Outbox};
 use super::rebalance::Ownership;
 use super::shards::{Assembly, Shards};
 use super::state::StateReader;
+use super::tables::TableFollower;
 use super::watchdog::Watch;
 use super::{Stop, client};
 
@@ -84,12 +85,16 @@ impl Lane {
         let kafka = &self.assembly.config.kafka;
         let outbox =
             Outbox::open(kafka, self.transactional_id.as_deref(), Arc::clone(&self.link), Arc::clone(&self.watch), self.stop.clone())?;
-        let shards = Shards::new(Arc::clone(&self.assembly), outbox);
         let reader = if self.assembly.keeps_state {
             Some(StateReader::new(kafka, &self.link, Arc::clone(&self.watch), self.stop.clone())?)
         } else {
             None
         };
+        let follower = match &reader {
+            Some(reader) => Some(TableFollower::open(kafka, &self.assembly.names, &self.link, reader)?),
+            None => None,
+        };
+        let shards = Shards::new(Arc::clone(&self.assembly), outbox, follower);
         let ownership = Ownership::new(shards, reader, Arc::clone(&self.link), Arc::clone(&self.watch), self.stop.clone());
         let consumer = BaseConsumer::from_config_and_context(&client::consumer(kafka), ownership)?;
         let topics: Vec<&str> = self.assembly.names.inputs.iter().map(String::as_str).collect();
@@ -106,6 +111,8 @@ impl Lane {
     fn poll(&self, consumer: &BaseConsumer<Ownership>) -> Result<(), LaneError> {
         let mut failures = 0;
         while !self.stop.is_requested() {
+            let followed = consumer.context().shards().follow();
+            self.settle(followed, &mut failures)?;
             let mut wait = consumer.context().shards().patience(WAIT_MAX);
             for _ in 0..BATCH {
                 match consumer.poll(wait) {

@@ -1,6 +1,7 @@
 //! Kafka: events in, findings, step-up requests and dead letters out, input offsets in the same transaction.
 
 pub mod client;
+mod control;
 mod health;
 mod intake;
 pub mod lane;
@@ -9,6 +10,7 @@ pub mod meters;
 pub mod ordinal;
 mod outbox;
 pub mod progress;
+mod publish;
 mod rebalance;
 mod record;
 pub mod restore;
@@ -16,6 +18,7 @@ pub mod service;
 pub mod shards;
 pub mod state;
 pub mod stop;
+mod tables;
 pub mod topic;
 pub mod topics;
 pub mod watchdog;

@@ -24,6 +24,7 @@ use super::shards::{Assembly, Shards};
 use super::state::StateReader;
 use super::state::reader::ReadError;
 use super::watchdog::Watch;
+use crate::engine::Tables;
 
 /// Longest wait of one question for committed offsets.
 const OFFSETS_WITHIN: Duration = Duration::from_secs(10);
@@ -85,7 +86,7 @@ impl Ownership {
         loop {
             let offsets = self.committed(consumer, given)?;
             tries += 1;
-            match self.read_back(&offsets) {
+            match self.read_back(&offsets, self.shards().tables()) {
                 Ok(restored) => return Ok(restored),
                 Err(failed) if failed.may_pass() && tries < RESTORE_TRIES && !self.stop.is_requested() => {
                     tracing::warn!(error = %failed, "state cannot be restored, trying again");
@@ -98,7 +99,7 @@ impl Ownership {
         }
     }
 
-    fn read_back(&self, offsets: &TopicPartitionList) -> Result<Vec<(String, i32, Restored)>, RestoreFailed> {
+    fn read_back(&self, offsets: &TopicPartitionList, tables: &Tables) -> Result<Vec<(String, i32, Restored)>, RestoreFailed> {
         let elements = offsets.elements();
         let mut partitions: Vec<i32> = elements.iter().map(TopicPartitionListElem::partition).collect();
         partitions.sort_unstable();
@@ -119,7 +120,7 @@ impl Ownership {
                 committed,
             };
             let restored = match &self.reader {
-                Some(reader) => restore::restore(&self.assembly, reader, wanted, stored.entry(element.partition()).or_default())?,
+                Some(reader) => restore::restore(&self.assembly, reader, tables, wanted, stored.entry(element.partition()).or_default())?,
                 None => restore::stateless(&self.assembly, wanted),
             };
             all.push((element.topic().to_owned(), element.partition(), restored));

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::intake;
 use super::shards::Assembly;
+use super::state::commands::Command;
 use super::state::reader::ReadError;
 use super::state::stored::{Complete, StoredError};
-use super::state::{Epochs, StateReader, Stored};
+use super::state::{Commands, Epochs, StateReader, Stored};
+use super::tables::{self, Positions};
 use crate::config::Delivery;
 use crate::engine::snapshot::RestoreError;
-use crate::engine::{Engine, Shard, Tables};
+use crate::engine::{Engine, Output, Shard, Tables};
 
 /// A shard that may speak.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct Restored {
     pub began: i64,
     /// The epochs that are to come.
     pub epochs: Epochs,
+    /// The commands since the newest ones.
+    pub commands: Commands,
+    /// How far the shard has judged the control tables; `None` for one that begins now.
+    pub judged: Option<Positions>,
 }
 
 /// Why a shard cannot be restored.
@@ -68,11 +74,17 @@ pub struct Wanted<'a> {
     pub committed: Option<i64>,
 }
 
-/// Restores one shard from what the state topic holds of it.
+/// Restores one shard from what the state topic holds of it. What is re-applied is judged under the tables of now.
 ///
 /// # Errors
 /// When state and offset contradict each other, or something cannot be read.
-pub fn restore(assembly: &Assembly, reader: &StateReader, wanted: Wanted<'_>, stored: &mut Stored) -> Result<Restored, RestoreFailed> {
+pub fn restore(
+    assembly: &Assembly,
+    reader: &StateReader,
+    tables: &Tables,
+    wanted: Wanted<'_>,
+    stored: &mut Stored,
+) -> Result<Restored, RestoreFailed> {
     let Wanted { topic, partition, partitions, keyed, committed } = wanted;
     let since = Instant::now();
     let config = Arc::new(assembly.config.engine.clone());
@@ -91,7 +103,8 @@ pub fn restore(assembly: &Assembly, reader: &StateReader, wanted: Wanted<'_>, st
             }
             None => reader.oldest(topic, partition)?,
         };
-        return Ok(Restored { engine: Engine::new(config, shard), next, began: next, epochs });
+        let engine = Engine::new(config, shard);
+        return Ok(Restored { engine, next, began: next, epochs, commands: Commands::default(), judged: None });
     };
     let next = match committed {
         Some(committed) if committed == checkpoint.next || assembly.config.kafka.delivery == Delivery::AtLeastOnce => committed,
@@ -103,8 +116,9 @@ pub fn restore(assembly: &Assembly, reader: &StateReader, wanted: Wanted<'_>, st
             checkpoint.next
         }
     };
-    let (mut engine, epochs, at) = match stored.take_complete(topic)? {
-        None => (Engine::new(config, shard), epochs, checkpoint.began),
+    let placed = stored.commands(topic).map_err(StoredError::from)?;
+    let (mut engine, epochs, at, first_command) = match stored.take_complete(topic)? {
+        None => (Engine::new(config, shard), epochs, checkpoint.began, 0),
         Some(Complete { epoch, manifest, parts }) => {
             if epoch.config != config.hash() {
                 tracing::warn!(
@@ -115,16 +129,24 @@ pub fn restore(assembly: &Assembly, reader: &StateReader, wanted: Wanted<'_>, st
                     "the state was learned under another configuration; what is re-applied now may differ from it"
                 );
             }
-            (Engine::restore(&config, shard, parts)?, epochs.after(&epoch, &manifest), epoch.at)
+            (Engine::restore(&config, shard, parts)?, epochs.after(&epoch, &manifest), epoch.at, epoch.commands)
         }
     };
     let mut applied = 0;
-    let (tables, mut outputs) = (Tables::default(), Vec::new());
+    let mut outputs = Vec::new();
+    let commands = Commands::after(&placed, first_command);
+    let mut waiting = placed.into_iter().filter(|placed| placed.number >= first_command).peekable();
     let start = reader.input(topic, partition, at, next, |message| {
+        while let Some(placed) = waiting.next_if(|placed| placed.at <= message.offset()) {
+            repeat(&mut engine, &placed.command, tables, &mut outputs);
+        }
         // What cannot be scored has become a dead letter before.
-        applied += u64::from(intake::judge(&mut engine, &tables, keyed, message, &mut outputs).is_ok());
+        applied += u64::from(intake::judge(&mut engine, tables, keyed, message, &mut outputs).is_ok());
         outputs.clear();
     })?;
+    for placed in waiting {
+        repeat(&mut engine, &placed.command, tables, &mut outputs);
+    }
     let meters = &assembly.meters;
     if start > at {
         meters.reapply_missing.inc_by(start.min(next).saturating_sub(at).unsigned_abs());
@@ -147,7 +169,7 @@ pub fn restore(assembly: &Assembly, reader: &StateReader, wanted: Wanted<'_>, st
         seconds = since.elapsed().as_secs_f64(),
         "partition restored"
     );
-    Ok(Restored { engine, next, began: checkpoint.began, epochs })
+    Ok(Restored { engine, next, began: checkpoint.began, epochs, commands, judged: Some(checkpoint.judged) })
 }
 
 /// A shard where no state is kept: it knows nothing, and goes on at the group's offset.
@@ -157,5 +179,18 @@ pub fn stateless(assembly: &Assembly, wanted: Wanted<'_>) -> Restored {
     let epochs = Epochs::new(wanted.topic, Duration::MAX, config.hash(), 0);
     let next = wanted.committed.unwrap_or(0);
     let engine = Engine::new(config, Shard { partition: wanted.partition, partitions: wanted.partitions });
-    Restored { engine, next, began: next, epochs }
+    Restored { engine, next, began: next, epochs, commands: Commands::default(), judged: None }
+}
+
+/// Does again, silently, what moved the shard beside its events.
+fn repeat(engine: &mut Engine, command: &Command, tables: &Tables, outputs: &mut Vec<Output>) {
+    match command {
+        Command::Control(given) => {
+            if let Ok(record) = tables::read(given) {
+                engine.on_control(&record, tables, outputs);
+            }
+        }
+        Command::Tick(now) => engine.on_tick(*now, tables, outputs),
+    }
+    outputs.clear();
 }

@@ -8,21 +8,21 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtoc
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use serde::Serialize;
 
 use super::intake;
 use super::lane::LaneError;
 use super::meters::Meters;
 use super::outbox::{Failed, Outbox};
 use super::progress::Progress;
-use super::record::{InputPartition, Record};
+use super::publish::stored;
+use super::record::InputPartition;
 use super::restore::Restored;
-use super::state::Epochs;
 use super::state::form::{self, Checkpoint, StateRecord};
+use super::state::{Commands, Epochs};
+use super::tables::{Positions, TableFollower};
 use super::topic::TopicNames;
 use crate::config::Config;
 use crate::engine::{Engine, Output, Tables};
-use crate::event::DeadLetter;
 
 /// Records in one transaction; with more it is committed early, so that memory stays bounded.
 const UNCONFIRMED_MAX: usize = 20_000;
@@ -47,33 +47,45 @@ pub struct Assembly {
 }
 
 /// One owned partition.
-struct Owned {
-    engine: Engine,
+pub(super) struct Owned {
+    pub(super) engine: Engine,
     /// The next offset to take.
-    next: i64,
+    pub(super) next: i64,
     /// The next offset to take, as the group has it.
     committed: i64,
-    /// The offset of the newest checkpoint that was written, committed or not.
-    checkpointed: i64,
+    /// The offset of the newest checkpoint that was written, committed or not; `None` when another is due all the same.
+    pub(super) checkpointed: Option<i64>,
     /// The offset at which it began without any state.
     began: i64,
     /// Its snapshots; `None` where no state is kept.
     epochs: Option<Epochs>,
+    /// What moved it beside its events.
+    pub(super) commands: Commands,
+    /// How far it has judged the control tables.
+    pub(super) judged: Positions,
+    /// The number of the follower's entry that it has not seen yet.
+    pub(super) seen: u64,
 }
 
 /// All that the poll loop and the rebalance callback share.
 pub struct Shards {
-    assembly: Arc<Assembly>,
-    findings: Vec<Arc<str>>,
-    step_up_requests: Arc<str>,
-    dead_letters: Arc<str>,
-    state: Arc<str>,
-    owned: BTreeMap<InputPartition, Owned>,
-    outbox: Outbox,
+    pub(super) assembly: Arc<Assembly>,
+    pub(super) findings: Vec<Arc<str>>,
+    pub(super) step_up_requests: Arc<str>,
+    pub(super) sightings: Arc<str>,
+    pub(super) dead_letters: Arc<str>,
+    pub(super) state: Arc<str>,
+    pub(super) owned: BTreeMap<InputPartition, Owned>,
+    pub(super) outbox: Outbox,
     /// When the first record after the last commit was taken.
-    uncommitted_since: Option<Instant>,
-    tables: Tables,
-    outputs: Vec<Output>,
+    pub(super) uncommitted_since: Option<Instant>,
+    /// The control tables; `None` where there are none.
+    pub(super) follower: Option<TableFollower>,
+    /// Stand in for tables where there are none.
+    no_tables: Tables,
+    pub(super) outputs: Vec<Output>,
+    /// When the shards were last told the time.
+    pub(super) ticked: Instant,
     /// Whether the group has given this lane its share, which may be nothing.
     joined: bool,
     /// Set when the clients are of no use any more.
@@ -83,18 +95,21 @@ pub struct Shards {
 impl Shards {
     /// No partition yet.
     #[must_use]
-    pub fn new(assembly: Arc<Assembly>, outbox: Outbox) -> Self {
+    pub fn new(assembly: Arc<Assembly>, outbox: Outbox, follower: Option<TableFollower>) -> Self {
         let shared = |name: &String| Arc::from(name.as_str());
         Self {
             findings: assembly.names.outputs.iter().map(shared).collect(),
             step_up_requests: shared(&assembly.names.step_up_requests),
+            sightings: shared(&assembly.names.sightings),
             dead_letters: shared(&assembly.names.dead_letters),
             state: shared(&assembly.names.state),
             owned: BTreeMap::new(),
             outbox,
             uncommitted_since: None,
-            tables: Tables::default(),
+            follower,
+            no_tables: Tables::default(),
             outputs: Vec::new(),
+            ticked: Instant::now(),
             joined: false,
             broken: None,
             assembly,
@@ -108,16 +123,19 @@ impl Shards {
     /// When the open transaction cannot go on; the record counts as taken all the same.
     pub fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Failed> {
         let Some(from) = self.place(message.topic(), message.partition()) else { return Ok(()) };
-        let Some(owned) = self.owned.get_mut(&from) else { return Ok(()) };
-        if message.offset() < owned.next {
+        if self.owned.get(&from).is_none_or(|owned| message.offset() < owned.next) {
             return Ok(());
         }
+        // A shard that has just come must have judged the tables before its first event.
+        let caught_up = self.catch_up(from);
+        let Some(owned) = self.owned.get_mut(&from) else { return caught_up };
         owned.next = message.offset() + 1;
         self.uncommitted_since.get_or_insert_with(Instant::now);
         let meters = &self.assembly.meters;
         meters.records.inc();
         let keyed = self.assembly.config.inputs[from.input].keyed;
-        match intake::judge(&mut owned.engine, &self.tables, keyed, message, &mut self.outputs) {
+        let tables = self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables);
+        let taken = match intake::judge(&mut owned.engine, tables, keyed, message, &mut self.outputs) {
             Ok(unknown_fields) => {
                 meters.events.inc();
                 meters.unknown_fields.inc_by(u64::from(unknown_fields));
@@ -130,41 +148,14 @@ impl Shards {
                 let record = self.addressed(from, &letter);
                 self.outbox.send(record)
             }
-        }
+        };
+        caught_up.and(taken)
     }
 
-    /// Sends the engine's outputs in their order.
-    fn publish(&mut self, from: InputPartition) -> Result<(), Failed> {
-        let mut result = Ok(());
-        for output in std::mem::take(&mut self.outputs) {
-            match output {
-                Output::Score(_) | Output::SessionEnd(_) | Output::Sighting(_) => (),
-                Output::Finding(finding) => {
-                    self.assembly.meters.findings.inc();
-                    for topic in &self.findings {
-                        result = result.and(self.outbox.send(keyed(from, topic, &finding.agent_id, &*finding)));
-                    }
-                }
-                Output::StepUp(request) => {
-                    self.assembly.meters.step_up_requests.inc();
-                    result = result.and(self.outbox.send(keyed(from, &self.step_up_requests, &request.agent.id, &*request)));
-                }
-            }
-        }
-        result
-    }
-
-    fn addressed(&self, from: InputPartition, letter: &DeadLetter<'_>) -> Record {
-        let own = letter.headers.iter().map(|&(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
-        let ours = letter.reason_headers().map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
-        Record {
-            from,
-            topic: Arc::clone(&self.dead_letters),
-            partition: None,
-            key: letter.key.map(<[u8]>::to_vec),
-            value: letter.payload.map(<[u8]>::to_vec),
-            headers: own.chain(ours).collect(),
-        }
+    /// The control tables as this lane sees them now.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables)
     }
 
     fn place(&self, topic: &str, partition: i32) -> Option<InputPartition> {
@@ -233,13 +224,13 @@ impl Shards {
     fn checkpoint(&mut self) -> Result<(), Failed> {
         let mut result = Ok(());
         for (from, owned) in &mut self.owned {
-            if owned.epochs.is_none() || owned.checkpointed == owned.next {
+            if owned.epochs.is_none() || owned.checkpointed == Some(owned.next) {
                 continue;
             }
-            owned.checkpointed = owned.next;
+            owned.checkpointed = Some(owned.next);
             let input = &self.assembly.names.inputs[from.input];
-            let value = form::written(&Checkpoint { next: owned.next, began: owned.began });
-            let record = StateRecord { key: form::checkpoint_key(input), value };
+            let checkpoint = Checkpoint { next: owned.next, began: owned.began, judged: owned.judged.clone() };
+            let record = StateRecord { key: form::checkpoint_key(input), value: Some(form::written(&checkpoint)) };
             self.assembly.meters.state_bytes.inc_by(record.bytes());
             result = result.and(self.outbox.send(stored(*from, &self.state, record)));
         }
@@ -253,7 +244,7 @@ impl Shards {
         for (from, owned) in &mut self.owned {
             let Some(epochs) = &mut owned.epochs else { continue };
             let started = Instant::now();
-            let step = epochs.step(&mut owned.engine, owned.committed);
+            let mut step = epochs.step(&mut owned.engine, owned.committed, owned.commands.next());
             if epochs.is_running() {
                 meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
                 // Another commit must follow, even if no event does.
@@ -262,6 +253,10 @@ impl Shards {
             if let Some(length) = step.completed {
                 meters.epochs.inc();
                 meters.epoch_seconds.observe(length.as_secs_f64());
+                step.records.extend(owned.commands.forget(&self.assembly.names.inputs[from.input], step.commands));
+                if !step.records.is_empty() {
+                    self.uncommitted_since.get_or_insert_with(Instant::now);
+                }
             }
             for record in step.records {
                 meters.state_bytes.inc_by(record.bytes());
@@ -274,11 +269,16 @@ impl Shards {
     /// Begins to own a partition as it was restored.
     pub fn gain(&mut self, topic: &str, partition: i32, restored: Restored) {
         let Some(from) = self.place(topic, partition) else { return };
-        let Restored { engine, next, began, epochs } = restored;
+        let Restored { engine, next, began, epochs, commands, judged } = restored;
         let epochs = self.assembly.keeps_state.then_some(epochs);
         // Nothing was ever checkpointed where the shard begins; elsewhere the newest checkpoint is what was restored.
-        let checkpointed = if next == began { -1 } else { next };
-        if self.owned.insert(from, Owned { engine, next, committed: next, checkpointed, began, epochs }).is_none() {
+        let checkpointed = (next != began).then_some(next);
+        // A shard that begins now has nothing that an old entry could be about.
+        let (seen, positions) =
+            self.follower.as_ref().map_or((0, Positions::new()), |follower| (follower.end(), follower.positions().clone()));
+        let (seen, judged) = judged.map_or((seen, positions), |judged| (0, judged));
+        let owned = Owned { engine, next, committed: next, checkpointed, began, epochs, commands, judged, seen };
+        if self.owned.insert(from, owned).is_none() {
             self.assembly.meters.partitions.inc();
         }
         self.assembly.progress.at(topic, partition, next);
@@ -387,16 +387,4 @@ impl Drop for Shards {
             self.assembly.progress.lost(&self.assembly.names.inputs[from.input], from.partition);
         }
     }
-}
-
-fn keyed(from: InputPartition, topic: &Arc<str>, key: &str, value: &impl Serialize) -> Record {
-    let value = serde_json::to_vec(value).expect("strings as keys and finite numbers always have a JSON form");
-    Record { from, topic: Arc::clone(topic), partition: None, key: Some(key.as_bytes().to_vec()), value: Some(value), headers: Vec::new() }
-}
-
-/// A record of state goes to the partition of its shard, whatever its key.
-fn stored(from: InputPartition, topic: &Arc<str>, record: StateRecord) -> Record {
-    let StateRecord { key, value } = record;
-    let (topic, partition) = (Arc::clone(topic), Some(from.partition));
-    Record { from, topic, partition, key: Some(key.into_bytes()), value: Some(value), headers: Vec::new() }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Config, Topics};
+use crate::govern::ControlTopic;
 
 /// How long entries of the control topics are kept, ms: 30 days.
 const TABLE_RETENTION_MS: &str = "2592000000";
@@ -77,6 +78,14 @@ pub struct TopicNames {
     pub dead_letters: String,
     /// State of the shards.
     pub state: String,
+    /// The control tables, the order of [`ControlTopic::ALL`].
+    pub tables: Vec<(ControlTopic, String)>,
+    /// The why-trail goes here.
+    pub audit: String,
+    /// States of agents go here.
+    pub agent_state: String,
+    /// What one shard tells the others goes here.
+    pub sightings: String,
     others: Vec<(String, Cleanup, Partitions)>,
 }
 
@@ -112,7 +121,20 @@ impl TopicNames {
             (sightings, Cleanup::Compact, Partitions::Free),
             (pools, Cleanup::Compact, Partitions::One),
         ];
+        let table = |topic: ControlTopic| match topic {
+            ControlTopic::Inventory => inventory,
+            ControlTopic::Changes => changes,
+            ControlTopic::Feedback => feedback,
+            ControlTopic::StepUpResponses => step_up_responses,
+            ControlTopic::EnforcementAcks => enforcement_acks,
+            ControlTopic::AgentState => agent_state,
+            ControlTopic::Sightings => sightings,
+        };
         Self {
+            tables: ControlTopic::ALL.into_iter().map(|topic| (topic, named(table(topic)))).collect(),
+            audit: named(audit),
+            agent_state: named(agent_state),
+            sightings: named(sightings),
             inputs: config.inputs.iter().map(|input| named(&input.topic)).collect(),
             outputs: config.outputs.iter().map(|output| named(&output.topic)).collect(),
             step_up_requests: named(step_up_requests),

@@ -96,8 +96,17 @@ impl Stand {
     }
 
     pub fn produce_with<'a>(&self, producer: &BaseProducer, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
+        Self::produce_by(producer, &self.names.inputs[0], records);
+    }
+
+    /// Produces records to another topic.
+    pub fn produce_to<'a>(&self, topic: &str, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
+        Self::produce_by(&self.producer(), topic, records);
+    }
+
+    fn produce_by<'a>(producer: &BaseProducer, topic: &str, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
         for (key, value) in records {
-            let mut record = BaseRecord::to(&self.names.inputs[0]).key(key).payload(value);
+            let mut record = BaseRecord::to(topic).key(key).payload(value);
             while let Err((error, back)) = producer.send(record) {
                 assert_eq!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::QueueFull), "{error}");
                 producer.poll(Duration::from_millis(10));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gaitkeeper::engine::Tables;
 use gaitkeeper::stream::restore::{self, Wanted};
 use gaitkeeper::stream::shards::Assembly;
 use gaitkeeper::stream::state::StateReader;
@@ -46,7 +47,7 @@ pub fn left(stand: &Stand) -> BTreeMap<i32, Left> {
             keyed: true,
             committed: committed[partition],
         };
-        let restored = restore::restore(&assembly, &reader, wanted, stored).expect("the state can be restored");
+        let restored = restore::restore(&assembly, &reader, &Tables::default(), wanted, stored).expect("the state can be restored");
         lefts.insert(*partition, Left { digest: restored.engine.digest(), next: restored.next, applied: assembly.meters.reapplied.get() });
     }
     lefts
@@ -130,4 +131,26 @@ fn an_offset_that_was_moved_by_hand_stops_the_service_and_is_said() {
     let refused = stand.serve().wait().expect_err("the state is not that of this offset");
     assert!(refused.to_string().contains("was the group's offset moved by hand?"), "{refused}");
     let _: BTreeMap<i32, Vec<Seen>> = stand.committed(&stand.names.dead_letters);
+}
+
+#[test]
+fn a_control_record_that_says_nothing_becomes_one_dead_letter_whatever_happens() {
+    let Some(broker) = Broker::shared() else { return };
+    let stand = Stand::new(broker, "control", PARTITIONS);
+    stand.produce_to(&stand.names.tables[0].1, [("before", &b"not json"[..])]);
+    let letters = || stand.committed(&stand.names.dead_letters).into_values().flatten().collect::<Vec<Seen>>();
+    for turn in 0..3 {
+        let serving = stand.serve();
+        produce(&stand, &fleet(turn, 200));
+        if turn > 0 {
+            stand.produce_to(&stand.names.tables[0].1, [(format!("turn {turn}").as_str(), &b"{}"[..])]);
+            let expected = usize::try_from(turn).expect("small");
+            wait_until("the dead letter is there", || letters().len() >= expected);
+        }
+        wait_until("everything is consumed", || stand.consumed() == 200 * i64::try_from(turn + 1).expect("small"));
+        serving.stop().expect("a clean end");
+    }
+    let keys: Vec<Vec<u8>> = letters().into_iter().filter_map(|letter| letter.key).collect();
+    assert_eq!(keys.iter().map(|key| String::from_utf8_lossy(key)).collect::<Vec<_>>(), ["turn 1", "turn 2"]);
+    assert_eq!(letters()[0].headers["gaitkeeper-reason"], "control_record");
 }

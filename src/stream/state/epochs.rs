@@ -52,6 +52,8 @@ pub struct Step {
     pub records: Vec<StateRecord>,
     /// Set when an epoch became valid: how long it took.
     pub completed: Option<Duration>,
+    /// With it: commands before this number are part of the epoch.
+    pub commands: u64,
 }
 
 impl Epochs {
@@ -81,23 +83,24 @@ impl Epochs {
     }
 
     /// Called right after a commit up to `committed` has succeeded, before another event is taken.
-    pub fn step(&mut self, engine: &mut Engine, committed: i64) -> Step {
+    pub fn step(&mut self, engine: &mut Engine, committed: i64, commands: u64) -> Step {
         let mut step = Step::default();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Idle if self.is_due(committed) => {
-                let running = self.begin(engine, committed);
+                let running = self.begin(engine, committed, commands);
                 self.go_on(running, engine, &mut step)
             }
             Phase::Idle => Phase::Idle,
             Phase::Writing(running) => self.go_on(running, engine, &mut step),
             Phase::Written(running) => {
-                step.records.push(StateRecord { key: form::epoch_key(&self.input), value: form::written(&running.epoch) });
+                step.records.push(StateRecord { key: form::epoch_key(&self.input), value: Some(form::written(&running.epoch)) });
                 Phase::Announced(running)
             }
             Phase::Announced(Running { epoch, parts }) => {
                 self.in_force = parts;
                 self.manifest = Some(epoch.manifest);
                 step.completed = Some(self.last_begun.elapsed());
+                step.commands = epoch.commands;
                 Phase::Idle
             }
         };
@@ -116,14 +119,14 @@ impl Epochs {
         !self.is_running() && self.last_begun.elapsed() >= self.interval && self.last_at.is_none_or(|at| committed > at)
     }
 
-    fn begin(&mut self, engine: &mut Engine, at: i64) -> Running {
+    fn begin(&mut self, engine: &mut Engine, at: i64, commands: u64) -> Running {
         engine.begin_epoch();
         let number = self.next_number;
         self.next_number += 1;
         self.last_at = Some(at);
         self.last_begun = Instant::now();
         let manifest = Place { epoch: number, slot: other_slot(self.manifest.as_ref()), chunks: 0 };
-        Running { epoch: Epoch { number, at, config: self.config.clone(), manifest }, parts: self.in_force.clone() }
+        Running { epoch: Epoch { number, at, commands, config: self.config.clone(), manifest }, parts: self.in_force.clone() }
     }
 
     fn go_on(&self, mut running: Running, engine: &mut Engine, step: &mut Step) -> Phase {
@@ -139,8 +142,8 @@ impl Epochs {
             let chunks = form::cut(&part.bytes, epoch);
             let place = Place { epoch, slot, chunks: count(chunks.len()) };
             for (chunk, number) in chunks.iter().zip(0..) {
-                let record = StateRecord { key: form::part_key(&self.input, part.name, slot, number), value: form::written(chunk) };
-                bytes += record.value.len();
+                let record = StateRecord { key: form::part_key(&self.input, part.name, slot, number), value: Some(form::written(chunk)) };
+                bytes += chunk.bytes.len();
                 step.records.push(record);
             }
             running.parts.insert(part.name, place);
@@ -156,7 +159,7 @@ impl Epochs {
         let records = chunks
             .iter()
             .zip(0..)
-            .map(|(chunk, number)| StateRecord { key: form::manifest_key(&self.input, slot, number), value: form::written(chunk) });
+            .map(|(chunk, number)| StateRecord { key: form::manifest_key(&self.input, slot, number), value: Some(form::written(chunk)) });
         step.records.extend(records);
     }
 }

@@ -1,11 +1,12 @@
 //! Keys and values of the state topic.
 //!
-//! A key is text: `<input topic>/checkpoint`, `/epoch`, `/manifest.<slot>.<chunk>`, `/agent-17.<slot>.<chunk>`. A value begins with
+//! A key is text: `<input topic>/checkpoint`, `/epoch`, `/command.<number>`, `/manifest.<slot>.<chunk>`, `/agent-17.<slot>.<chunk>`. A value begins with
 //! the version of its form; parts are compressed and cut into chunks.
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::snapshot::PartName;
+use crate::stream::tables::Positions;
 
 /// Form of the values. What an older version wrote stays readable.
 const VERSION: u8 = 1;
@@ -15,12 +16,14 @@ const CHUNK_BYTES: usize = 512 << 10;
 const LEVEL: i32 = 1;
 
 /// Written with every commit: how far the shard is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The next input offset to take.
     pub next: i64,
     /// The input offset at which the shard began without any state.
     pub began: i64,
+    /// The next offset to judge of each partition of each control table.
+    pub judged: Positions,
 }
 
 /// A complete epoch.
@@ -30,6 +33,8 @@ pub struct Epoch {
     pub number: u64,
     /// The input offset S: everything before it is in the state, nothing from it on.
     pub at: i64,
+    /// The number of the first command that is not in the state.
+    pub commands: u64,
     /// Hash of the configuration that the engine judged by.
     pub config: String,
     /// Where the list of parts is.
@@ -64,15 +69,15 @@ pub struct Chunk {
 pub struct StateRecord {
     /// Key.
     pub key: String,
-    /// Value.
-    pub value: Vec<u8>,
+    /// Value; none takes the key out.
+    pub value: Option<Vec<u8>>,
 }
 
 impl StateRecord {
     /// Bytes of key and value.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        (self.key.len() + self.value.len()) as u64
+        (self.key.len() + self.value.as_ref().map_or(0, Vec::len)) as u64
     }
 }
 
@@ -96,6 +101,12 @@ pub fn checkpoint_key(input: &str) -> String {
 #[must_use]
 pub fn epoch_key(input: &str) -> String {
     format!("{input}/epoch")
+}
+
+/// Key of a command.
+#[must_use]
+pub fn command_key(input: &str, number: u64) -> String {
+    format!("{input}/command.{number}")
 }
 
 /// Key of one record of the list of parts.

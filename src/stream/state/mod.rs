@@ -5,11 +5,13 @@
 //! not even under compaction. The epoch's own record comes last and makes it valid. What came between S and the checkpoint is read
 //! from the input once more.
 
+pub mod commands;
 pub mod epochs;
 pub mod form;
 pub mod reader;
 pub mod stored;
 
+pub use commands::Commands;
 pub use epochs::Epochs;
 pub use reader::StateReader;
 pub use stored::Stored;

@@ -77,29 +77,37 @@ impl StateReader {
     /// # Errors
     /// When a transaction stays open, or the brokers do not answer.
     pub fn state(&self, topic: &str, partitions: &[i32]) -> Result<BTreeMap<i32, Stored>, ReadError> {
+        let mut stored: BTreeMap<i32, Stored> = partitions.iter().map(|&partition| (partition, Stored::default())).collect();
+        self.whole(topic, partitions, |record| {
+            let key = std::str::from_utf8(record.key().unwrap_or_default()).unwrap_or_default();
+            if let Some(stored) = stored.get_mut(&record.partition()) {
+                stored.take(key, record.payload());
+            }
+        })?;
+        Ok(stored)
+    }
+
+    /// Gives every record that counts in these partitions of a topic, in the order of each.
+    ///
+    /// # Errors
+    /// When a transaction stays open, or the brokers do not answer.
+    pub fn whole(&self, topic: &str, partitions: &[i32], mut take: impl FnMut(&BorrowedMessage<'_>)) -> Result<(), ReadError> {
+        let mut list = TopicPartitionList::new();
         for &partition in partitions {
             self.wait_until_stable(topic, partition)?;
-        }
-        let mut list = TopicPartitionList::new();
-        let mut stored = BTreeMap::new();
-        for &partition in partitions {
             list.add_partition_offset(topic, partition, Offset::Beginning)?;
-            stored.insert(partition, Stored::default());
         }
         let mut open = partitions.to_vec();
+        if open.is_empty() {
+            return Ok(());
+        }
         self.read(topic, &list, |heard| {
             match heard {
-                Heard::Record(record) => {
-                    let key = std::str::from_utf8(record.key().unwrap_or_default()).unwrap_or_default();
-                    if let Some(stored) = stored.get_mut(&record.partition()) {
-                        stored.take(key, record.payload());
-                    }
-                }
+                Heard::Record(record) => take(record),
                 Heard::End(partition) => open.retain(|&other| other != partition),
             }
             open.is_empty()
-        })?;
-        Ok(stored)
+        })
     }
 
     /// Gives the input's records from `from` up to but without `to`; answers where it began, later than `from` where the brokers

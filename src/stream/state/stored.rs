@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::commands::Placed;
 use super::form::{self, Checkpoint, Chunk, Epoch, FormError, Manifest, Place};
 use crate::engine::snapshot::Part;
 
@@ -71,12 +72,27 @@ impl Stored {
     pub fn next_number(&self, input: &str) -> Result<u64, FormError> {
         let mut next = 0;
         for (key, value) in &self.values {
-            let is_epochs = key.strip_prefix(input).is_some_and(|rest| rest.starts_with('/') && rest != "/checkpoint");
+            let rest = key.strip_prefix(input).and_then(|rest| rest.strip_prefix('/'));
+            let is_epochs = rest.is_some_and(|rest| rest != "checkpoint" && !rest.starts_with("command."));
             if is_epochs {
                 next = next.max(form::epoch_of(key, value)? + 1);
             }
         }
         Ok(next)
+    }
+
+    /// The commands that are kept, in the order in which they took effect.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn commands(&self, input: &str) -> Result<Vec<Placed>, FormError> {
+        let prefix = format!("{input}/command.");
+        let mut commands: Vec<Placed> = Vec::new();
+        for (key, value) in self.values.iter().filter(|(key, _)| key.starts_with(&prefix)) {
+            commands.push(form::read(key, value)?);
+        }
+        commands.sort_unstable_by_key(|placed| placed.number);
+        Ok(commands)
     }
 
     /// The newest complete epoch of `input`, taken out.

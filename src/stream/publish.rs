@@ -1,0 +1,63 @@
+//! What a shard says, as records for the topics.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::outbox::Failed;
+use super::record::{InputPartition, Record};
+use super::shards::Shards;
+use super::state::form::StateRecord;
+use crate::engine::Output;
+use crate::event::DeadLetter;
+
+impl Shards {
+    /// Sends the engine's outputs in their order.
+    pub(super) fn publish(&mut self, from: InputPartition) -> Result<(), Failed> {
+        let mut result = Ok(());
+        for output in std::mem::take(&mut self.outputs) {
+            match output {
+                Output::Score(_) | Output::SessionEnd(_) => (),
+                Output::Finding(finding) => {
+                    self.assembly.meters.findings.inc();
+                    for topic in &self.findings {
+                        result = result.and(self.outbox.send(keyed(from, topic, &finding.agent_id, &*finding)));
+                    }
+                }
+                Output::Sighting(sighting) => {
+                    result = result.and(self.outbox.send(keyed(from, &self.sightings, &sighting.key(), &*sighting)));
+                }
+                Output::StepUp(request) => {
+                    self.assembly.meters.step_up_requests.inc();
+                    result = result.and(self.outbox.send(keyed(from, &self.step_up_requests, &request.agent.id, &*request)));
+                }
+            }
+        }
+        result
+    }
+
+    pub(super) fn addressed(&self, from: InputPartition, letter: &DeadLetter<'_>) -> Record {
+        let own = letter.headers.iter().map(|&(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+        let ours = letter.reason_headers().map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
+        Record {
+            from,
+            topic: Arc::clone(&self.dead_letters),
+            partition: None,
+            key: letter.key.map(<[u8]>::to_vec),
+            value: letter.payload.map(<[u8]>::to_vec),
+            headers: own.chain(ours).collect(),
+        }
+    }
+}
+
+fn keyed(from: InputPartition, topic: &Arc<str>, key: &str, value: &impl Serialize) -> Record {
+    let value = serde_json::to_vec(value).expect("strings as keys and finite numbers always have a JSON form");
+    Record { from, topic: Arc::clone(topic), partition: None, key: Some(key.as_bytes().to_vec()), value: Some(value), headers: Vec::new() }
+}
+
+/// A record of state goes to the partition of its shard, whatever its key.
+pub(super) fn stored(from: InputPartition, topic: &Arc<str>, record: StateRecord) -> Record {
+    let StateRecord { key, value } = record;
+    let (topic, partition) = (Arc::clone(topic), Some(from.partition));
+    Record { from, topic, partition, key: Some(key.into_bytes()), value, headers: Vec::new() }
+}

@@ -1,0 +1,205 @@
+//! The control tables of one lane: each read whole before the first event is scored, then followed.
+//!
+//! What a record changes in the tables it changes for all shards of the lane at once. What it changes in a shard's own state is done
+//! by the shard, once: each keeps how far it has judged every table, and gets from here what came since.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client;
+use super::link::{Link, Listener};
+use super::state::StateReader;
+use super::state::commands::Given;
+use super::state::reader::ReadError;
+use super::topic::TopicNames;
+use crate::config::Kafka;
+use crate::govern::{ControlRecord, ControlTopic, Tables};
+
+/// Longest wait for the number of partitions of a table.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Records taken in at one time, so that events do not wait.
+const BATCH: usize = 256;
+/// Entries kept for shards that come later; the oldest go first, and are then not judged by them.
+const ENTRIES_MAX: usize = 100_000;
+
+/// A partition of a table: its number in the order of [`ControlTopic::ALL`], and the Kafka partition.
+pub type TablePartition = (u8, i32);
+/// The next offset of each partition of each table.
+pub type Positions = BTreeMap<TablePartition, i64>;
+
+/// A record that a shard has to judge.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it came from.
+    pub place: TablePartition,
+    /// Its offset there.
+    pub offset: i64,
+    /// As it came.
+    pub given: Given,
+    /// What it says, or why it cannot be used.
+    pub record: Result<ControlRecord, String>,
+}
+
+/// Reads the control tables.
+pub struct TableFollower {
+    consumer: BaseConsumer<Listener>,
+    names: Vec<(ControlTopic, String)>,
+    tables: Tables,
+    positions: Positions,
+    entries: VecDeque<Entry>,
+    /// Entries that were dropped from the front.
+    dropped: u64,
+}
+
+impl TableFollower {
+    /// Reads every table to its end.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn open(kafka: &Kafka, names: &TopicNames, link: &Arc<Link>, reader: &StateReader) -> Result<Self, ReadError> {
+        let mut config = client::plain(kafka);
+        config
+            .set("group.id", &kafka.group)
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "100")
+            .set("queued.max.messages.kbytes", "16384");
+        let consumer = BaseConsumer::from_config_and_context(&config, Listener(Arc::clone(link)))?;
+        let mut follower = Self {
+            consumer,
+            names: names.tables.clone(),
+            tables: Tables::default(),
+            positions: Positions::new(),
+            entries: VecDeque::new(),
+            dropped: 0,
+        };
+        let mut from = TopicPartitionList::new();
+        for (table, topic) in names.tables.clone() {
+            let metadata = follower.consumer.fetch_metadata(Some(&topic), ANSWER)?;
+            let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
+            let partitions: Vec<i32> = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();
+            for &partition in &partitions {
+                follower.positions.insert((number(table), partition), 0);
+            }
+            reader.whole(&topic, &partitions, |record| follower.take(table, record))?;
+            for partition in partitions {
+                let next = match follower.positions[&(number(table), partition)] {
+                    0 => Offset::Beginning,
+                    next => Offset::Offset(next),
+                };
+                from.add_partition_offset(&topic, partition, next)?;
+            }
+        }
+        follower.consumer.assign(&from)?;
+        Ok(follower)
+    }
+
+    /// Takes in what came since the last time; true if anything did.
+    pub fn follow(&mut self) -> bool {
+        let mut any = false;
+        for _ in 0..BATCH {
+            // Taken out while the record borrows the consumer.
+            let given = match self.consumer.poll(Duration::ZERO) {
+                None => break,
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "the reader of tables reports");
+                    continue;
+                }
+                Some(Ok(record)) => {
+                    let Some(&(table, _)) = self.names.iter().find(|(_, name)| name == record.topic()) else { continue };
+                    (table, record.partition(), record.offset(), as_given(table, &record))
+                }
+            };
+            let (table, partition, offset, given) = given;
+            self.enter(table, partition, offset, given);
+            any = true;
+        }
+        any
+    }
+
+    /// The tables as they are now.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// How far the tables were read.
+    #[must_use]
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// One past the newest entry.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.dropped + self.entries.len() as u64
+    }
+
+    /// The entry of that number with its number, or the oldest that is left.
+    #[must_use]
+    pub fn entry(&self, number: u64) -> Option<(u64, &Entry)> {
+        let number = number.max(self.dropped);
+        let entry = self.entries.get(usize::try_from(number - self.dropped).ok()?)?;
+        Some((number, entry))
+    }
+
+    fn take(&mut self, table: ControlTopic, record: &BorrowedMessage<'_>) {
+        self.enter(table, record.partition(), record.offset(), as_given(table, record));
+    }
+
+    fn enter(&mut self, table: ControlTopic, partition: i32, offset: i64, given: Given) {
+        let place = (number(table), partition);
+        self.positions.insert(place, offset + 1);
+        let record = read(&given).map_err(|error| error.to_string());
+        if let Ok(record) = &record {
+            self.tables.apply(record);
+        }
+        if record.is_ok() && matches!(table, ControlTopic::Inventory | ControlTopic::Sightings) {
+            // Read where an event is judged; no shard's own state follows from it.
+            return;
+        }
+        if self.entries.len() == ENTRIES_MAX {
+            self.entries.pop_front();
+            self.dropped += 1;
+        }
+        self.entries.push_back(Entry { place, offset, given, record });
+    }
+}
+
+/// What a record says.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn read(given: &Given) -> Result<ControlRecord, crate::govern::control::ControlError> {
+    let table = ControlTopic::ALL[usize::from(given.table) % ControlTopic::ALL.len()];
+    ControlRecord::from_payload(table, given.ts, &given.key, given.payload.as_deref())
+}
+
+fn number(table: ControlTopic) -> u8 {
+    ControlTopic::ALL.iter().zip(0..).find(|(known, _)| **known == table).map_or(0, |(_, number)| number)
+}
+
+fn as_given(table: ControlTopic, record: &BorrowedMessage<'_>) -> Given {
+    Given {
+        table: number(table),
+        ts: record.timestamp().to_millis().unwrap_or(0),
+        key: String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned(),
+        payload: record.payload().map(<[u8]>::to_vec),
+    }
+}
+
+impl From<ReadError> for super::lane::LaneError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Kafka(error) => Self::from(error),
+            other => Self::Unread(other.to_string()),
+        }
+    }
+}
