@@ -66,7 +66,13 @@ impl Shards {
                 // Every instance reads it; one shard says so.
                 Err(cause) if from.input == 0 && from.partition == 0 => {
                     assembly.meters.dead_letters.with_label_values(&["control_record"]).inc();
-                    result = result.and(outbox.send(refused(from, dead_letters, &assembly.names.tables[usize::from(entry.place.0)].1, entry, cause)));
+                    result = result.and(outbox.send(refused(
+                        from,
+                        dead_letters,
+                        &assembly.names.tables[usize::from(entry.place.0)].1,
+                        entry,
+                        cause,
+                    )));
                 }
                 Err(_) => (),
             }

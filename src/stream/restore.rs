@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::Message;
+
 use super::intake;
 use super::shards::Assembly;
 use super::state::commands::Command;
