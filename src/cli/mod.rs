@@ -6,6 +6,7 @@ mod demo;
 mod destination;
 mod evaluate;
 mod generate;
+mod ingest;
 mod interrupt;
 mod logging;
 mod progress;
@@ -76,6 +77,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Run(run::Args),
+    Ingest(ingest::Args),
     Replay(replay::Args),
     Evaluate(evaluate::Args),
     Generate(generate::Args),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
         Command::Run(args) => run::run(args),
+        Command::Ingest(args) => ingest::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Generate(args) => generate::run(args),

@@ -29,7 +29,7 @@ pub fn run(args: Args) -> Outcome {
 }
 
 /// A missing topic and an unsupported setting are for the operator to mend, a broker that refuses is not.
-fn refused(error: StreamError) -> Failure {
+pub fn refused(error: StreamError) -> Failure {
     match error {
         StreamError::TopicFaults(_) => Failure::io(anyhow::anyhow!("{error}; `gaitkeeper topics create` makes what is missing")),
         StreamError::Unsupported(_) => Failure::usage(error),

@@ -51,6 +51,14 @@ pub enum InputFormat {
     Mapped,
 }
 
+impl Input {
+    /// Whether its records can be scored as they come: native events keyed by agent. All others pass through the ingest stage.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.keyed && self.format == InputFormat::Native
+    }
+}
+
 /// Form of the findings of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the configuration")]

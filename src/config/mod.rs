@@ -36,6 +36,25 @@ pub struct Config {
     pub admin_listen: String,
 }
 
+impl Config {
+    /// The inputs that are scored: those that can be as they come, and what the ingest stage makes of the others.
+    #[must_use]
+    pub fn scored_inputs(&self) -> Vec<Input> {
+        let mut scored: Vec<Input> = self.inputs.iter().filter(|input| input.is_direct()).cloned().collect();
+        let events = Input { topic: self.topics.events.clone(), format: InputFormat::Native, keyed: true };
+        if scored.len() < self.inputs.len() && !scored.contains(&events) {
+            scored.push(events);
+        }
+        scored
+    }
+
+    /// The inputs that pass through the ingest stage.
+    #[must_use]
+    pub fn ingested_inputs(&self) -> Vec<Input> {
+        self.inputs.iter().filter(|input| !input.is_direct()).cloned().collect()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::outbox::Failed;
 use super::publish::stored;
 use super::record::{InputPartition, Record};
-use super::shards::Shards;
+use super::shards::{Assembly, Shards};
 use super::state::commands::Command;
+use super::state::form;
 use super::tables::Entry;
 
 /// Between two looks at the wall clock: expiry of requests and of waiting for acknowledgements is told this late.
@@ -59,7 +60,7 @@ impl Shards {
                 Ok(record) => {
                     owned.engine.on_control(record, follower.tables(), outputs);
                     let command = Command::Control(entry.given.clone());
-                    let record = owned.commands.note(&assembly.names.inputs[from.input], owned.next, command);
+                    let record = owned.commands.note(&prefix(assembly, from), owned.next, command);
                     assembly.meters.state_bytes.inc_by(record.bytes());
                     result = result.and(outbox.send(stored(from, state, record)));
                 }
@@ -91,11 +92,15 @@ impl Shards {
         }
         owned.checkpointed = None;
         uncommitted_since.get_or_insert_with(Instant::now);
-        let record = owned.commands.note(&assembly.names.inputs[from.input], owned.next, Command::Tick(now));
+        let record = owned.commands.note(&prefix(assembly, from), owned.next, Command::Tick(now));
         assembly.meters.state_bytes.inc_by(record.bytes());
         let sent = outbox.send(stored(from, state, record));
         sent.and(self.publish(from))
     }
+}
+
+fn prefix(assembly: &Assembly, from: InputPartition) -> String {
+    form::prefix(&assembly.config.kafka.group, &assembly.names.inputs[from.input])
 }
 
 /// A record of a control table that cannot be used, with the reason.

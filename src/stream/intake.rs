@@ -28,6 +28,22 @@ pub fn judge(
     Ok(decoded.unknown_fields)
 }
 
+/// The record's event in native form, with its agent. An event without an id is named after its record, topic included: records of
+/// several topics meet where it goes.
+///
+/// # Errors
+/// When there is no event in the record.
+pub fn native_event(message: &BorrowedMessage<'_>) -> Result<(String, String), DecodeError> {
+    let origin = Origin { partition: message.partition(), offset: message.offset() };
+    let mut event = native::decode(message.payload().unwrap_or_default(), origin)?.event;
+    admission::check_time(&event, message.timestamp().to_millis())?;
+    let own = format!("{}-{}", origin.partition, origin.offset);
+    if event.event_id == own {
+        event.event_id = format!("{}-{own}", message.topic()).into();
+    }
+    Ok((event.agent_id.to_string(), event.to_json()))
+}
+
 /// The record with the reason why it was rejected.
 #[must_use]
 pub fn dead_letter<'a>(message: &'a BorrowedMessage<'_>, error: DecodeError) -> DeadLetter<'a> {

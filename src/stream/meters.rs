@@ -12,6 +12,8 @@ pub struct Meters {
     registry: Registry,
     /// Records taken from the inputs.
     pub records: IntCounter,
+    /// Events passed on by the ingest stage.
+    pub ingested: IntCounter,
     /// Events given to the engine.
     pub events: IntCounter,
     /// Records that went to the dead letters, by reason.
@@ -86,6 +88,7 @@ impl Meters {
         registry.register(Box::new(partitions.clone())).expect("a name used once");
         Self {
             records: counter("records_total", "Records taken from the inputs"),
+            ingested: counter("ingested_events_total", "Events passed on by the ingest stage"),
             events: counter("events_total", "Events given to the engine"),
             dead_letters,
             unknown_fields: counter("unknown_fields_total", "Members of records that are not part of the native event"),

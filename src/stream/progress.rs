@@ -105,10 +105,10 @@ impl LagWatch {
     }
 
     /// Asks for the end of every owned partition. A partition that does not answer is left out of this look.
-    pub fn look<C: ConsumerContext>(&mut self, asker: &BaseConsumer<C>, progress: &Progress) {
+    pub fn look<'p, C: ConsumerContext>(&mut self, asker: &BaseConsumer<C>, progress: impl Iterator<Item = &'p Progress>) {
         self.meters.lag.reset();
         let mut total = 0;
-        for (topic, partition, next) in progress.positions() {
+        for (topic, partition, next) in progress.flat_map(Progress::positions) {
             let Ok((_, end)) = asker.fetch_watermarks(&topic, partition, END_WITHIN) else { continue };
             let lag = (end - next).max(0);
             self.meters.lag.with_label_values(&[topic.as_str(), &partition.to_string()]).set(lag);

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use rdkafka::message::BorrowedMessage;
 use serde::Serialize;
 
+use super::intake;
 use super::outbox::Failed;
 use super::record::{InputPartition, Record};
 use super::shards::Shards;
@@ -34,6 +36,23 @@ impl Shards {
             }
         }
         result
+    }
+
+    /// One record of an input that passes through the ingest stage: a native event keyed by agent, or a dead letter.
+    pub(super) fn pass_on(&mut self, from: InputPartition, message: &BorrowedMessage<'_>) -> Result<(), Failed> {
+        let meters = &self.assembly.meters;
+        let record = match intake::native_event(message) {
+            Ok((agent, value)) => {
+                meters.ingested.inc();
+                let topic = Arc::from(self.assembly.names.events.as_str());
+                Record { from, topic, partition: None, key: Some(agent.into_bytes()), value: Some(value.into_bytes()), headers: Vec::new() }
+            }
+            Err(error) => {
+                meters.dead_letters.with_label_values(&[error.reason()]).inc();
+                self.addressed(from, &intake::dead_letter(message, error))
+            }
+        };
+        self.outbox.send(record)
     }
 
     pub(super) fn addressed(&self, from: InputPartition, letter: &DeadLetter<'_>) -> Record {

@@ -86,7 +86,7 @@ impl Ownership {
         loop {
             let offsets = self.committed(consumer, given)?;
             tries += 1;
-            match self.read_back(&offsets, self.shards().tables()) {
+            match self.read_back(consumer, &offsets, self.shards().tables()) {
                 Ok(restored) => return Ok(restored),
                 Err(failed) if failed.may_pass() && tries < RESTORE_TRIES && !self.stop.is_requested() => {
                     tracing::warn!(error = %failed, "state cannot be restored, trying again");
@@ -99,7 +99,12 @@ impl Ownership {
         }
     }
 
-    fn read_back(&self, offsets: &TopicPartitionList, tables: &Tables) -> Result<Vec<(String, i32, Restored)>, RestoreFailed> {
+    fn read_back(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        offsets: &TopicPartitionList,
+        tables: &Tables,
+    ) -> Result<Vec<(String, i32, Restored)>, RestoreFailed> {
         let elements = offsets.elements();
         let mut partitions: Vec<i32> = elements.iter().map(TopicPartitionListElem::partition).collect();
         partitions.sort_unstable();
@@ -116,8 +121,13 @@ impl Ownership {
                 topic: element.topic(),
                 partition: element.partition(),
                 partitions: self.assembly.partitions[input],
-                keyed: self.assembly.config.inputs[input].keyed,
+                keyed: self.assembly.inputs[input].keyed,
                 committed,
+            };
+            let wanted = match (&self.reader, committed) {
+                // Without state there is nobody else to ask where the input begins.
+                (None, None) => Wanted { committed: Some(self.oldest(consumer, &wanted)?), ..wanted },
+                _ => wanted,
             };
             let restored = match &self.reader {
                 Some(reader) => restore::restore(&self.assembly, reader, tables, wanted, stored.entry(element.partition()).or_default())?,
@@ -126,6 +136,11 @@ impl Ownership {
             all.push((element.topic().to_owned(), element.partition(), restored));
         }
         Ok(all)
+    }
+
+    fn oldest(&self, consumer: &BaseConsumer<Self>, wanted: &Wanted<'_>) -> Result<i64, ReadError> {
+        let marks = self.watch.over("watermarks", || consumer.fetch_watermarks(wanted.topic, wanted.partition, OFFSETS_WITHIN));
+        Ok(marks?.0)
     }
 
     fn committed(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {

@@ -11,6 +11,7 @@ use rdkafka::Message;
 use super::intake;
 use super::shards::Assembly;
 use super::state::commands::Command;
+use super::state::form;
 use super::state::reader::ReadError;
 use super::state::stored::{Complete, StoredError};
 use super::state::{Commands, Epochs, StateReader, Stored};
@@ -91,13 +92,14 @@ pub fn restore(
     let since = Instant::now();
     let config = Arc::new(assembly.config.engine.clone());
     let shard = Shard { partition, partitions };
+    let prefix = form::prefix(&assembly.config.kafka.group, topic);
     let epochs = Epochs::new(
-        topic,
+        &prefix,
         Duration::from_millis(assembly.config.kafka.snapshot_interval_ms),
         config.hash(),
-        stored.next_number(topic).map_err(StoredError::from)?,
+        stored.next_number(&prefix).map_err(StoredError::from)?,
     );
-    let Some(checkpoint) = stored.checkpoint(topic).map_err(StoredError::from)? else {
+    let Some(checkpoint) = stored.checkpoint(&prefix).map_err(StoredError::from)? else {
         let next = match committed {
             Some(committed) => {
                 tracing::warn!(topic, partition, committed, "there is no state for this partition: it begins without any");
@@ -118,8 +120,8 @@ pub fn restore(
             checkpoint.next
         }
     };
-    let placed = stored.commands(topic).map_err(StoredError::from)?;
-    let (mut engine, epochs, at, first_command) = match stored.take_complete(topic)? {
+    let placed = stored.commands(&prefix).map_err(StoredError::from)?;
+    let (mut engine, epochs, at, first_command) = match stored.take_complete(&prefix)? {
         None => (Engine::new(config, shard), epochs, checkpoint.began, 0),
         Some(Complete { epoch, manifest, parts }) => {
             if epoch.config != config.hash() {

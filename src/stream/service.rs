@@ -11,13 +11,13 @@ use super::link::Link;
 use super::meters::Meters;
 use super::ordinal::{self, Ordinal};
 use super::progress::{LagWatch, Progress};
-use super::shards::Assembly;
+use super::shards::{Assembly, Work};
 use super::topic::TopicNames;
 use super::topics::TopicKeeper;
 use super::watchdog::{self, Watch};
 use super::{Stop, StreamError};
 use crate::admin::Server;
-use crate::config::{Config, Delivery, InputFormat, OutputFormat};
+use crate::config::{Config, Delivery, Input, InputFormat, OutputFormat};
 
 /// Everything has ended this long after the stop, or is left behind.
 const STOP_WITHIN: Duration = Duration::from_millis(9_500);
@@ -62,8 +62,36 @@ impl Service {
         on_hang: impl FnOnce(&'static str) + Send + 'static,
     ) -> Result<Option<Self>, StreamError> {
         supported(config)?;
-        let names = TopicNames::new(config);
-        let link = Link::new(&config.kafka.brokers, &names.inputs[0]);
+        Self::launch_stages(config, &Stages::of(config), check, &meters, stop, on_hang)
+    }
+
+    /// The same for the ingest stage alone.
+    ///
+    /// # Errors
+    /// As [`Self::launch`]; also when every input is scored as it comes, so that there is nothing to do.
+    pub fn launch_ingest(
+        config: &Arc<Config>,
+        meters: Meters,
+        stop: &Stop,
+        on_hang: impl FnOnce(&'static str) + Send + 'static,
+    ) -> Result<Option<Self>, StreamError> {
+        supported(config)?;
+        let Stages { ingest: Some(ingest), .. } = Stages::of(config) else {
+            let message = "an ingest stage without work: every input holds native records keyed by agent and is scored as it comes";
+            return Err(StreamError::Unsupported(message.into()));
+        };
+        Self::launch_stages(config, &Stages { score: None, ingest: Some(ingest) }, TopicCheck::Full, &meters, stop, on_hang)
+    }
+
+    fn launch_stages(
+        config: &Arc<Config>,
+        stages: &Stages,
+        check: TopicCheck,
+        meters: &Meters,
+        stop: &Stop,
+        on_hang: impl FnOnce(&'static str) + Send + 'static,
+    ) -> Result<Option<Self>, StreamError> {
+        let link = Link::new(&config.kafka.brokers, &TopicNames::new(config).inputs[0]);
         link.wait(&config.kafka, stop, None)?;
         if stop.is_requested() {
             return Ok(None);
@@ -75,45 +103,59 @@ impl Service {
                 return Err(StreamError::TopicFaults(faults));
             }
         }
-        let partitions = keeper.input_partitions()?;
-        let assembly = Arc::new(Assembly {
-            config: Arc::clone(config),
-            names,
-            partitions,
-            meters,
-            progress: Progress::default(),
-            keeps_state: check == TopicCheck::Full,
-        });
-        Self::start(assembly, &link, stop, on_hang).map(Some)
+        let mut assemblies = Vec::new();
+        for (stage, work) in [(&stages.score, Work::Score), (&stages.ingest, Work::Ingest)] {
+            let Some((config, inputs, topics)) = stage else { continue };
+            let mut names = TopicNames::new(config);
+            names.inputs.clone_from(topics);
+            let partitions = keeper.partitions_of(&names.inputs)?;
+            assemblies.push(Arc::new(Assembly {
+                config: Arc::clone(config),
+                names,
+                partitions,
+                meters: meters.clone(),
+                progress: Progress::default(),
+                keeps_state: check == TopicCheck::Full && work == Work::Score,
+                work,
+                inputs: inputs.clone(),
+            }));
+        }
+        Self::start(&assemblies, &link, stop, on_hang).map(Some)
     }
 
     fn start(
-        assembly: Arc<Assembly>,
+        assemblies: &[Arc<Assembly>],
         link: &Arc<Link>,
         stop: &Stop,
         on_hang: impl FnOnce(&'static str) + Send + 'static,
     ) -> Result<Self, StreamError> {
-        let kafka = &assembly.config.kafka;
+        let assembly = Arc::clone(&assemblies[0]);
         let ended = Stop::new();
         let mut lanes = Vec::new();
-        for _ in 0..kafka.lanes {
-            let ordinal = claim(&assembly)?;
-            let transactional_id = ordinal.as_ref().map(|ordinal| ordinal::transactional_id(&kafka.topic_prefix, &kafka.group, ordinal));
-            let lane = Lane {
-                assembly: Arc::clone(&assembly),
-                transactional_id,
-                link: Arc::clone(link),
-                watch: Arc::new(Watch::default()),
-                stop: stop.clone(),
-            };
-            lanes.push((lane, ordinal));
+        for assembly in assemblies {
+            let kafka = &assembly.config.kafka;
+            for _ in 0..kafka.lanes {
+                let ordinal = claim(assembly)?;
+                let transactional_id =
+                    ordinal.as_ref().map(|ordinal| ordinal::transactional_id(&kafka.topic_prefix, &kafka.group, ordinal));
+                let lane = Lane {
+                    assembly: Arc::clone(assembly),
+                    transactional_id,
+                    link: Arc::clone(link),
+                    watch: Arc::new(Watch::default()),
+                    stop: stop.clone(),
+                };
+                lanes.push((lane, ordinal));
+            }
         }
         let watches: Vec<Arc<Watch>> = lanes.iter().map(|(lane, _)| Arc::clone(&lane.watch)).collect();
         let until = ended.clone();
         spawn("watchdog", move || watchdog::guard(&watches, &until, watchdog::HANGS_AFTER, on_hang))?;
         let (eye, settings, until) = (Arc::clone(link), Arc::clone(&assembly.config), ended.clone());
-        let (looked, mut lag) = (Arc::clone(&assembly), LagWatch::new(assembly.meters.clone()));
-        spawn("link", move || eye.watch(&settings.kafka, &until, |asker| lag.look(asker, &looked.progress)))?;
+        let (looked, mut lag) = (assemblies.to_vec(), LagWatch::new(assembly.meters.clone()));
+        spawn("link", move || {
+            eye.watch(&settings.kafka, &until, |asker| lag.look(asker, looked.iter().map(|assembly| &assembly.progress)))
+        })?;
         let lanes = lanes.into_iter().enumerate().map(|(number, (lane, ordinal))| {
             spawn(&format!("lane-{number}"), move || {
                 let _held = ordinal;
@@ -163,15 +205,38 @@ impl Service {
     }
 }
 
+/// What the service consists of: each stage with its configuration, its inputs and their topics.
+struct Stages {
+    score: Option<Stage>,
+    ingest: Option<Stage>,
+}
+
+type Stage = (Arc<Config>, Vec<Input>, Vec<String>);
+
+impl Stages {
+    /// Scoring, and the ingest stage where an input needs it. That is a group of its own, so that any number of services and of
+    /// stages on their own share its partitions.
+    fn of(config: &Arc<Config>) -> Self {
+        let names = TopicNames::new(config);
+        let score = (Arc::clone(config), config.scored_inputs(), names.inputs);
+        let ingest = (!names.ingested.is_empty()).then(|| {
+            let mut ingest = Config::clone(config);
+            ingest.kafka.group.push_str("-ingest");
+            ingest.kafka.lanes = 1;
+            (Arc::new(ingest), config.ingested_inputs(), names.ingested)
+        });
+        Self { score: Some(score), ingest }
+    }
+}
+
 /// What a later version will do is refused now, not ignored.
 fn supported(config: &Config) -> Result<(), StreamError> {
     if config.inputs.is_empty() {
         return Err(StreamError::Unsupported("a configuration without an input".into()));
     }
     for input in &config.inputs {
-        if input.format != InputFormat::Native || !input.keyed {
-            let message =
-                format!("input {} ({:?}, keyed = {}); only native records keyed by agent are read", input.topic, input.format, input.keyed);
+        if input.format != InputFormat::Native {
+            let message = format!("input {} ({:?}); only native records are read", input.topic, input.format);
             return Err(StreamError::Unsupported(message));
         }
     }

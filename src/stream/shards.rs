@@ -21,7 +21,7 @@ use super::state::form::{self, Checkpoint, StateRecord};
 use super::state::{Commands, Epochs};
 use super::tables::{Positions, TableFollower};
 use super::topic::TopicNames;
-use crate::config::Config;
+use crate::config::{Config, Input};
 use crate::engine::{Engine, Output, Tables};
 
 /// Records in one transaction; with more it is committed early, so that memory stays bounded.
@@ -44,6 +44,19 @@ pub struct Assembly {
     pub progress: Progress,
     /// Whether state is written to its topic and restored from there.
     pub keeps_state: bool,
+    /// What is done with the records.
+    pub work: Work,
+    /// The inputs of this work, as `names.inputs` has them.
+    pub inputs: Vec<Input>,
+}
+
+/// What a lane does with the records of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Scores them.
+    Score,
+    /// Makes native events keyed by agent of them, for others to score.
+    Ingest,
 }
 
 /// One owned partition.
@@ -133,7 +146,11 @@ impl Shards {
         self.uncommitted_since.get_or_insert_with(Instant::now);
         let meters = &self.assembly.meters;
         meters.records.inc();
-        let keyed = self.assembly.config.inputs[from.input].keyed;
+        let keyed = self.assembly.inputs[from.input].keyed;
+        if self.assembly.work == Work::Ingest {
+            let sent = self.pass_on(from, message);
+            return caught_up.and(sent);
+        }
         let tables = self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables);
         let taken = match intake::judge(&mut owned.engine, tables, keyed, message, &mut self.outputs) {
             Ok(unknown_fields) => {
@@ -228,9 +245,9 @@ impl Shards {
                 continue;
             }
             owned.checkpointed = Some(owned.next);
-            let input = &self.assembly.names.inputs[from.input];
+            let prefix = form::prefix(&self.assembly.config.kafka.group, &self.assembly.names.inputs[from.input]);
             let checkpoint = Checkpoint { next: owned.next, began: owned.began, judged: owned.judged.clone() };
-            let record = StateRecord { key: form::checkpoint_key(input), value: Some(form::written(&checkpoint)) };
+            let record = StateRecord { key: form::checkpoint_key(&prefix), value: Some(form::written(&checkpoint)) };
             self.assembly.meters.state_bytes.inc_by(record.bytes());
             result = result.and(self.outbox.send(stored(*from, &self.state, record)));
         }
@@ -253,7 +270,11 @@ impl Shards {
             if let Some(length) = step.completed {
                 meters.epochs.inc();
                 meters.epoch_seconds.observe(length.as_secs_f64());
-                step.records.extend(owned.commands.forget(&self.assembly.names.inputs[from.input], step.commands));
+                step.records.extend(
+                    owned
+                        .commands
+                        .forget(&form::prefix(&self.assembly.config.kafka.group, &self.assembly.names.inputs[from.input]), step.commands),
+                );
                 if !step.records.is_empty() {
                     self.uncommitted_since.get_or_insert_with(Instant::now);
                 }

@@ -68,8 +68,12 @@ pub struct TopicSpec {
 /// Every topic by its purpose, prefix included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicNames {
-    /// Events come from here, in the order of the configuration.
+    /// Events are scored from here, in the order of the configuration.
     pub inputs: Vec<String>,
+    /// Records come from here that pass through the ingest stage.
+    pub ingested: Vec<String>,
+    /// They go here as native events keyed by agent.
+    pub events: String,
     /// Findings go here, in the order of the configuration.
     pub outputs: Vec<String>,
     /// Step-up requests go here.
@@ -135,7 +139,9 @@ impl TopicNames {
             audit: named(audit),
             agent_state: named(agent_state),
             sightings: named(sightings),
-            inputs: config.inputs.iter().map(|input| named(&input.topic)).collect(),
+            inputs: config.scored_inputs().iter().map(|input| named(&input.topic)).collect(),
+            ingested: config.ingested_inputs().iter().map(|input| named(&input.topic)).collect(),
+            events: named(events),
             outputs: config.outputs.iter().map(|output| named(&output.topic)).collect(),
             step_up_requests: named(step_up_requests),
             dead_letters: named(dead_letters),
@@ -154,7 +160,7 @@ impl TopicNames {
                 specs.push(TopicSpec { name: name.to_owned(), cleanup, partitions, settings });
             }
         };
-        for name in self.inputs.iter().chain(&self.outputs).chain([&self.step_up_requests]) {
+        for name in self.inputs.iter().chain(&self.ingested).chain(&self.outputs).chain([&self.step_up_requests]) {
             add(name, Cleanup::Delete, Partitions::Free, &[]);
         }
         add(&self.dead_letters, Cleanup::Delete, Partitions::Free, &[("max.message.bytes", DEAD_LETTER_BYTES_MAX)]);

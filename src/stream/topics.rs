@@ -140,14 +140,14 @@ impl TopicKeeper {
         }
     }
 
-    /// The number of partitions of each input.
+    /// The number of partitions of each of these topics.
     ///
     /// # Errors
-    /// When the brokers do not answer or an input is missing.
-    pub fn input_partitions(&self) -> Result<Vec<i32>, StreamError> {
+    /// When the brokers do not answer or a topic is missing.
+    pub fn partitions_of(&self, topics: &[String]) -> Result<Vec<i32>, StreamError> {
         let count =
             |topic: &String| self.partitions(topic)?.ok_or_else(|| StreamError::TopicFaults(vec![Fault::Missing { topic: topic.clone() }]));
-        self.names.inputs.iter().map(count).collect()
+        topics.iter().map(count).collect()
     }
 
     /// Everything that is wrong with the topics, inputs first.

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::broker::Broker;
 use crate::events::PARTITIONS;
 use crate::process::{Process, config_file};
-use crate::stand::{Stand, wait_until};
+use crate::stand::{PATIENCE, Stand};
 use crate::state::{assert_undisturbed, fleet};
 
 const SLICE: usize = 250;
@@ -41,6 +41,7 @@ struct Storm<'s> {
     instances: Vec<Process>,
     started: usize,
     log: Vec<String>,
+    began: Instant,
 }
 
 impl Storm<'_> {
@@ -52,6 +53,12 @@ impl Storm<'_> {
     fn take(&mut self) -> Process {
         let which = self.random.random_range(0..self.instances.len());
         self.instances.swap_remove(which)
+    }
+
+    /// What the instance that was started last had to say at its end.
+    fn last_words(&self) -> String {
+        let said = std::fs::read_to_string(self.folder.join(format!("instance-{}.said", self.started))).unwrap_or_default();
+        said.lines().last().unwrap_or_default().to_owned()
     }
 
     fn strike(&mut self, broker: &mut Broker) {
@@ -100,7 +107,8 @@ fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
     let lines = fleet(seed, slices * SLICE);
     let random = ChaCha8Rng::seed_from_u64(seed);
     let config = config_file(&stand, folder.path());
-    let mut storm = Storm { random, folder: folder.path(), config, instances: Vec::new(), started: 0, log: Vec::new() };
+    let mut storm =
+        Storm { random, folder: folder.path(), config, instances: Vec::new(), started: 0, log: Vec::new(), began: Instant::now() };
     thread::scope(|scope| {
         scope.spawn(|| {
             let producer = stand.producer();
@@ -121,7 +129,19 @@ fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
     eprintln!("seed {seed}: {}", storm.log.join(", "));
     let total = i64::try_from(lines.len()).expect("small");
     storm.start();
-    wait_until("everything is consumed", || stand.consumed() == total);
+    let mut ended = None;
+    while stand.consumed() < total {
+        thread::sleep(Duration::from_millis(500));
+        storm.instances.retain_mut(Process::is_running);
+        if storm.instances.is_empty() {
+            assert!(
+                ended.get_or_insert_with(Instant::now).elapsed() < Duration::from_secs(2),
+                "seed {seed}: every instance ended by itself: {}",
+                storm.last_words()
+            );
+        }
+        assert!(storm.began.elapsed() < PATIENCE, "seed {seed}: not everything is consumed");
+    }
     for mut instance in storm.instances.drain(..) {
         if instance.is_running() {
             instance.signal("TERM");

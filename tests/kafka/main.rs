@@ -7,6 +7,7 @@ mod chaos;
 mod delivery;
 mod demo;
 mod events;
+mod ingest;
 mod injected;
 mod process;
 mod rebalance;

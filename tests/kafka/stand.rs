@@ -64,6 +64,12 @@ impl Stand {
         Self { config, names }
     }
 
+    /// With the names that the configuration gives now.
+    pub fn named_anew(mut self) -> Self {
+        self.names = TopicNames::new(&self.config);
+        self
+    }
+
     pub fn at_least_once(mut self) -> Self {
         self.config.kafka.delivery = Delivery::AtLeastOnce;
         self

