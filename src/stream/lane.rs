@@ -128,7 +128,7 @@ impl Lane {
                 return Err(error.clone());
             }
             if shards.is_commit_due() {
-                let committed = shards.commit(consumer);
+                let committed = shards.commit(consumer).and_then(|()| shards.step_epochs());
                 drop(shards);
                 if committed.is_ok() {
                     failures = 0;

@@ -220,7 +220,7 @@ impl Shards {
         }
         if offsets.count() == 0 && self.outbox.is_empty() {
             self.uncommitted_since = None;
-            return self.step_epochs();
+            return Ok(());
         }
         let started = Instant::now();
         self.checkpoint()?;
@@ -234,7 +234,7 @@ impl Shards {
                 self.assembly.progress.at(&self.assembly.names.inputs[from.input], from.partition, owned.next);
             }
         }
-        self.step_epochs()
+        Ok(())
     }
 
     /// Writes how far each shard is, once for each offset that a commit carries.
@@ -254,8 +254,12 @@ impl Shards {
         result
     }
 
-    /// Lets the snapshots go on: now the engines hold exactly what is committed.
-    fn step_epochs(&mut self) -> Result<(), Failed> {
+    /// Lets the snapshots go on; called right after a commit, when the engines hold exactly what is committed. Not before partitions
+    /// are given up: a transaction that was only just begun cannot always be rolled back.
+    ///
+    /// # Errors
+    /// See [`Failed`].
+    pub fn step_epochs(&mut self) -> Result<(), Failed> {
         let mut result = Ok(());
         let meters = &self.assembly.meters;
         for (from, owned) in &mut self.owned {
