@@ -54,6 +54,7 @@ impl Service {
     /// # Errors
     /// When the configuration asks for what is not there, the brokers refuse this client, a topic is not as it must be, or the
     /// locks of the transactional ids cannot be taken.
+    #[expect(clippy::needless_pass_by_value, reason = "a handle: clones count together")]
     pub fn launch(
         config: &Arc<Config>,
         check: TopicCheck,
@@ -69,6 +70,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Self::launch`]; also when every input is scored as it comes, so that there is nothing to do.
+    #[expect(clippy::needless_pass_by_value, reason = "a handle: clones count together")]
     pub fn launch_ingest(
         config: &Arc<Config>,
         meters: Meters,
