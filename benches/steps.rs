@@ -8,10 +8,13 @@ use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::{Engine, Shard, Tables};
 use gaitkeeper::event::native::{self, Origin};
 use gaitkeeper::event::timestamp;
+use gaitkeeper::govern::record::parse;
+use gaitkeeper::govern::{AgentState, ControlRecord, Judge, Judgement};
 use gaitkeeper::stats::calibrator::{CHANNEL, Calibrator};
 use gaitkeeper::stats::count_node::CountNode;
 use gaitkeeper::stats::hash;
 use gaitkeeper::stats::student_t::{StudentT, to_normal};
+use gaitkeeper::workbench::draft::Drafts;
 
 #[path = "throughput/world.rs"]
 mod world;
@@ -69,6 +72,56 @@ fn score(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A million events against ten thousand contracts, in slices: all declared rules of an event together, with nothing broken.
+fn declared(criterion: &mut Criterion) {
+    const CONTRACTS: usize = 10_000;
+    const SLICE: usize = 65_536;
+    let mut world = World::new(CONTRACTS);
+    let slice = world.slice(SLICE, Turns::Zipf);
+    let events = slice.events();
+    let mut tables = Tables::default();
+    let mut drafts = Drafts::default();
+    for event in &events {
+        drafts.see(event);
+    }
+    let mut yaml = Vec::new();
+    drafts.write(&mut yaml).expect("memory");
+    let yaml = String::from_utf8(yaml)
+        .expect("UTF-8")
+        .replace("draft: true", "limits: [{action: \"*\", field: count, window: 1h, automatic_up_to: 1000000000}]");
+    for placed in parse(&yaml).expect("drafts are valid records") {
+        tables.apply(&ControlRecord::declared(placed.record));
+    }
+    for number in tables.inventory.len()..CONTRACTS {
+        let yaml = format!("agent: idle-{number}\nallowed_actions: [a]\ndestinations: []\npeers: []");
+        for placed in parse(&yaml).expect("a valid record") {
+            tables.apply(&ControlRecord::declared(placed.record));
+        }
+    }
+    let mut judge = Judge::new(EngineConfig::default().policy);
+    // In the engine an agent's state is at hand by the agent's number; so it is here.
+    let agents: std::collections::BTreeSet<&str> = events.iter().map(|event| &*event.agent_id).collect();
+    let agents: Vec<&str> = agents.into_iter().collect();
+    let places: Vec<usize> = events.iter().map(|event| agents.binary_search(&&*event.agent_id).expect("every agent is there")).collect();
+    let mut states = vec![AgentState::default(); agents.len()];
+    let mut judgement = Judgement::default();
+    let mut group = criterion.benchmark_group("govern");
+    group.throughput(Throughput::Elements(SLICE as u64));
+    group.sample_size(16);
+    let mut now_ms = 0;
+    group.bench_function("declared rules, 10k contracts", |bencher| {
+        bencher.iter(|| {
+            for (event, &place) in events.iter().zip(&places) {
+                now_ms = event.ts.max(now_ms);
+                judge.judge(event, now_ms, &mut states[place], &tables, &mut judgement);
+                judgement.sightings.clear();
+            }
+        });
+    });
+    group.finish();
+    assert!(judgement.violations.is_empty(), "{:?}", judgement.violations.first());
+}
+
 fn statistics(criterion: &mut Criterion) {
     let student = StudentT::new(12.3);
     criterion.bench_function("density of Student's t", |bencher| bencher.iter(|| student.density(black_box(1.7))));
@@ -92,5 +145,5 @@ fn statistics(criterion: &mut Criterion) {
     criterion.bench_function("p-value in the tail", |bencher| bencher.iter(|| calibrator.p_value(black_box(9.0), None)));
 }
 
-criterion_group!(steps, decode, score, statistics);
+criterion_group!(steps, decode, score, declared, statistics);
 criterion_main!(steps);

@@ -2,12 +2,14 @@
 
 mod check_config;
 mod completions;
+mod coverage;
 mod demo;
 mod destination;
 mod evaluate;
 mod generate;
 mod ingest;
 mod interrupt;
+mod inventory;
 mod logging;
 mod progress;
 mod replay;
@@ -81,6 +83,8 @@ enum Command {
     Replay(replay::Args),
     Evaluate(evaluate::Args),
     Generate(generate::Args),
+    Inventory(inventory::Args),
+    Coverage(coverage::Args),
     Topics(topics::Args),
     CheckConfig(check_config::Args),
     Schema(schema::Args),
@@ -97,6 +101,8 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Generate(args) => generate::run(args),
+        Command::Inventory(args) => inventory::run(args),
+        Command::Coverage(args) => coverage::run(args),
         Command::Topics(args) => topics::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::Schema(args) => schema::run(args),

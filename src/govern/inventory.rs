@@ -71,7 +71,7 @@ impl Inventory {
 pub fn between(records: &[Placed]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
-    for Placed { record, place } in records {
+    for Placed { record, place, .. } in records {
         if !seen.insert(record.agent.as_str()) {
             problems.push(Problem { place: place.clone(), message: format!("agent \"{}\" is declared twice", record.agent) });
         }
@@ -86,7 +86,7 @@ fn circles(records: &[Placed]) -> Vec<Problem> {
         records.iter().map(|placed| (&*placed.record.agent, placed.record.peers.as_deref().unwrap_or_default())).collect();
     let mut problems = Vec::new();
     let mut done = BTreeSet::new();
-    for Placed { record, place } in records {
+    for Placed { record, place, .. } in records {
         let mut path = Vec::new();
         if let Some(circle) = circle_from(&record.agent, &peers, &mut path, &mut done) {
             problems.push(Problem { place: place.clone(), message: format!("agents may instruct each other in a circle: {circle}") });

@@ -146,6 +146,8 @@ pub struct Placed {
     pub record: InventoryRecord,
     /// Where its `agent` stands.
     pub place: crate::config::Place,
+    /// The document as the inventory topic holds it.
+    pub value: Value,
 }
 
 /// Reads the records of a YAML or JSON text, one a document.
@@ -219,7 +221,7 @@ fn read(document: &Written, problems: &RefCell<Vec<Problem>>) -> Placed {
     };
     contradictions(&table, &record);
     table.finish();
-    Placed { record, place }
+    Placed { record, place, value: yaml::to_json(document) }
 }
 
 /// An action that is both allowed and forbidden; a pattern may forbid more than one name, and allow more than is forbidden.

@@ -47,6 +47,23 @@ pub(super) fn from_json(value: &Value) -> Written {
     Written { place, value }
 }
 
+/// The tree as JSON that [`from_json`] reads back as the same. What a plain scalar spells is decided here as a reader decides it; a
+/// decimal stays text, since a JSON number might lose digits.
+pub(super) fn to_json(written: &Written) -> Value {
+    match &written.value {
+        Raw::Untyped(text) => {
+            let whole = text.parse::<i64>().ok().filter(|number| number.to_string() == *text).map(Value::from);
+            whole.or_else(|| text.parse::<bool>().ok().map(Value::from)).unwrap_or_else(|| text.as_str().into())
+        }
+        Raw::Text(text) | Raw::Other(text) => text.as_str().into(),
+        Raw::Whole(number) => i64::try_from(*number).map_or_else(|_| number.to_string().into(), Value::from),
+        Raw::Float(number) => number.to_string().into(),
+        Raw::Flag(flag) => (*flag).into(),
+        Raw::List(items) => items.iter().map(to_json).collect(),
+        Raw::Table(members) => Value::Object(members.iter().map(|(key, member)| (key.clone(), to_json(member))).collect()),
+    }
+}
+
 struct Reader<'t> {
     events: Parser<'t, saphyr_parser::StrInput<'t>>,
 }

@@ -13,7 +13,7 @@
 //!
 //! A finding counts once, however often it was updated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -88,6 +88,19 @@ impl Seen {
 }
 
 impl Expectations {
+    /// The kinds of which at least one finding must come, each once.
+    #[must_use]
+    pub fn raised(&self) -> BTreeSet<Kind> {
+        let must_come = |one: &&Expectation| one.exactly.or(one.at_least).is_some_and(|least| least > 0);
+        self.0.iter().filter(must_come).filter_map(|one| one.kind).collect()
+    }
+
+    /// How many lines say that nothing may come.
+    #[must_use]
+    pub fn quiet(&self) -> usize {
+        self.0.iter().filter(|one| one.exactly.or(one.at_most) == Some(0)).count()
+    }
+
     /// Reads a file's text.
     ///
     /// # Errors

@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 /// What a call of the program left behind.
-struct Outcome {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-fn gaitkeeper(args: &[&str], stdin: &[u8]) -> Outcome {
+pub fn gaitkeeper(args: &[&str], stdin: &[u8]) -> Outcome {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gaitkeeper"))
         .args(args)
         .stdin(Stdio::piped())

@@ -3,3 +3,4 @@
 mod command;
 mod fixtures;
 mod golden;
+mod inventory;

@@ -41,6 +41,38 @@ fn the_example_is_valid_as_it_stands() {
     assert_eq!(record.destinations, None);
 }
 
+proptest::proptest! {
+    /// Edges from a lower to a higher agent never close a circle; one edge back along a path does.
+    #[test]
+    fn a_circle_of_peers_is_refused_and_anything_else_is_not(
+        edges in proptest::collection::btree_set((0_usize..8, 0_usize..8), 1..20),
+        back in proptest::prelude::any::<proptest::sample::Index>(),
+    ) {
+        let up: Vec<(usize, usize)> = edges.into_iter().filter(|(from, to)| from < to).collect();
+        let yaml = |edges: &[(usize, usize)]| -> String {
+            let peers = |agent: usize| -> Vec<String> {
+                edges.iter().filter(|(from, _)| *from == agent).map(|(_, to)| format!("a{to}")).collect()
+            };
+            let documents: Vec<String> = (0..8).map(|agent| format!("agent: a{agent}\npeers: [{}]\n", peers(agent).join(", "))).collect();
+            documents.join("---\n")
+        };
+        proptest::prop_assert!(between(&record::parse(&yaml(&up)).unwrap()).is_empty());
+        if !up.is_empty() {
+            let (from, to) = up[back.index(up.len())];
+            let circle: Vec<(usize, usize)> = up.into_iter().chain([(to, from)]).collect();
+            proptest::prop_assert!(!between(&record::parse(&yaml(&circle)).unwrap()).is_empty());
+        }
+    }
+
+    /// Whatever is allowed and forbidden at once is refused, and nothing else is.
+    #[test]
+    fn an_action_both_allowed_and_forbidden_is_refused(allowed in proptest::collection::btree_set(0_u8..20, 0..6), forbidden in proptest::collection::btree_set(0_u8..20, 0..6)) {
+        let names = |set: &std::collections::BTreeSet<u8>| set.iter().map(|name| format!("t{name}x")).collect::<Vec<_>>().join(", ");
+        let yaml = format!("agent: a\nallowed_actions: [{}]\nforbidden_actions: [{}]", names(&allowed), names(&forbidden));
+        proptest::prop_assert_eq!(record::parse(&yaml).is_err(), !allowed.is_disjoint(&forbidden));
+    }
+}
+
 #[test]
 fn every_field_is_read_and_the_same_as_json_is_the_same_record() {
     let yaml = r#"
@@ -75,7 +107,9 @@ limits:
   - {action: issue_refund, field: amount, window: 1d, per: on_behalf_of, automatic_up_to: 500.50, above: human_approval}
   - {action: change_payout, never: true}
 "#;
-    let record = record::parse(yaml).unwrap().remove(0).record;
+    let placed = record::parse(yaml).unwrap().remove(0);
+    assert_eq!(record::from_json(&placed.value).unwrap(), placed.record, "what is published is what was written");
+    let record = placed.record;
     assert_eq!(record.agent, "007");
     assert_eq!(record.credentials.as_ref().unwrap()[0].expires_at, None);
     assert_eq!(record.delegation.as_ref().unwrap().mode, Authority::OnBehalfOf);
