@@ -53,7 +53,7 @@ impl Digest {
             }
             Output::Finding(_) => self.findings += 1,
             Output::StepUp(_) => self.step_ups += 1,
-            Output::Sighting(_) => (),
+            Output::Sighting(_) | Output::State(_) | Output::Audit(_) => (),
         }
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use super::{Exit, Failure, Outcome, destination, progress, read_config, timestamp};
 use crate::engine::{Counters, EventScore, SessionEnd, Shard};
 use crate::event::Event;
+use crate::finding::audit_record::AuditRecord;
 use crate::finding::{Finding, StepUpRequest};
 use crate::workbench::control_files::{ControlFileError, ControlFiles};
 use crate::workbench::expectation::{Expectations, Seen, Verdict};
@@ -34,6 +35,9 @@ pub struct Args {
     /// A line per step-up request
     #[arg(long, value_name = "OUT")]
     step_ups: Option<PathBuf>,
+    /// The why-trail, a line per decision
+    #[arg(long, value_name = "OUT")]
+    audit: Option<PathBuf>,
     /// What came over the other topics, as JSON lines, or inventory records as YAML; merged with the events by time
     #[arg(long, value_name = "FILE", num_args = 1..)]
     control: Vec<PathBuf>,
@@ -61,7 +65,8 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     check_paths(&args)?;
-    let Args { files, control, scores, findings, step_ups, learn_until, seal_at, expect, junit, config, partition, partitions } = args;
+    let Args { files, control, scores, findings, step_ups, audit, learn_until, seal_at, expect, junit, config, partition, partitions } =
+        args;
     if partition >= partitions && partitions > 1 {
         return Err(Failure::usage(anyhow!("--partition is {partition}, expected below --partitions {partitions}")));
     }
@@ -72,11 +77,13 @@ pub fn run(args: Args) -> Outcome {
         ControlFileError::Inventory(_) | ControlFileError::Text { .. } => Failure::usage(error),
     })?;
     let mut recording = Recording::open(&files).map_err(Failure::io)?;
-    let findings = if scores.is_none() && findings.is_none() && step_ups.is_none() { Some("-".into()) } else { findings };
+    let findings =
+        if scores.is_none() && findings.is_none() && step_ups.is_none() && audit.is_none() { Some("-".into()) } else { findings };
     let mut sink = Destinations {
         scores: scores.as_deref().map(destination::open).transpose()?,
         findings: findings.as_deref().map(destination::open).transpose()?,
         step_ups: step_ups.as_deref().map(destination::open).transpose()?,
+        audit: audit.as_deref().map(destination::open).transpose()?,
         seen: expectations.is_some().then(Seen::default),
     };
     let report = junit.as_deref().map(destination::open).transpose()?;
@@ -104,7 +111,7 @@ pub fn run(args: Args) -> Outcome {
 
 /// Opening an output empties it, and two outputs in one file would cut each other's lines.
 fn check_paths(args: &Args) -> Result<(), Failure> {
-    let outputs: Vec<&PathBuf> = [&args.scores, &args.findings, &args.step_ups, &args.junit].into_iter().flatten().collect();
+    let outputs: Vec<&PathBuf> = [&args.scores, &args.findings, &args.step_ups, &args.audit, &args.junit].into_iter().flatten().collect();
     let regular = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
     for (index, output) in outputs.iter().enumerate() {
         let same = |other: &PathBuf| other == *output || regular(other).is_some_and(|other| Some(other) == regular(output));
@@ -176,12 +183,13 @@ struct Destinations {
     scores: Option<Out>,
     findings: Option<Out>,
     step_ups: Option<Out>,
+    audit: Option<Out>,
     seen: Option<Seen>,
 }
 
 impl Destinations {
     fn flush(&mut self) -> io::Result<()> {
-        [&mut self.scores, &mut self.findings, &mut self.step_ups].into_iter().flatten().try_for_each(Write::flush)
+        [&mut self.scores, &mut self.findings, &mut self.step_ups, &mut self.audit].into_iter().flatten().try_for_each(Write::flush)
     }
 }
 
@@ -203,5 +211,11 @@ impl Sink for Destinations {
 
     fn step_up(&mut self, request: &StepUpRequest) -> io::Result<()> {
         self.step_ups.as_mut().map_or(Ok(()), |out| score_line::write_line(out, request))
+    }
+
+    fn audit(&mut self, record: &AuditRecord) -> io::Result<()> {
+        let Some(out) = &mut self.audit else { return Ok(()) };
+        out.write_all(&record.to_bytes())?;
+        out.write_all(b"\n")
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::AnswerKeys;
 use crate::finding::{Decision, Kind, Severity, verdict};
 
 /// How many false alarms the operator accepts.
@@ -91,8 +92,29 @@ pub struct StepUp {
     pub approvers: Vec<String>,
     /// Accepted authentication strengths; empty: not checked.
     pub acr_values: Vec<String>,
+    /// Oldest accepted authentication of a decider, ms; 0: not checked.
+    pub max_age_ms: i64,
     /// Whether answers must be signed.
     pub require_signature: bool,
+    /// Public keys that sign answers, each a JSON Web Key (RFC 7517) as text: RSA from 2048 bits (RS256) or P-256 (ES256).
+    pub keys: AnswerKeys,
+    /// Open requests of one agent; further ones are withheld.
+    pub open_max: usize,
+    /// Event time within which an enforcement point must acknowledge a suspension, ms.
+    pub ack_within_ms: i64,
+}
+
+/// The `[audit]` table.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Audit {
+    /// Seeds the salts of what may be struck out of the why-trail; a secret. Without it short values can be guessed afterwards.
+    pub redaction_key: String,
+}
+
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Audit").finish_non_exhaustive()
+    }
 }
 
 /// When amounts just under a limit look split on purpose.
@@ -167,6 +189,8 @@ pub struct EngineConfig {
     pub step_up: StepUp,
     /// The `[policy]` table.
     pub policy: Policy,
+    /// The `[audit]` table.
+    pub audit: Audit,
 }
 
 impl Default for Alarm {
@@ -201,7 +225,16 @@ impl Default for Detect {
 
 impl Default for StepUp {
     fn default() -> Self {
-        Self { expires_after_ms: 15 * 60_000, approvers: Vec::new(), acr_values: Vec::new(), require_signature: false }
+        Self {
+            expires_after_ms: 15 * 60_000,
+            approvers: Vec::new(),
+            acr_values: Vec::new(),
+            max_age_ms: 0,
+            require_signature: false,
+            keys: AnswerKeys::default(),
+            open_max: 3,
+            ack_within_ms: 60_000,
+        }
     }
 }
 

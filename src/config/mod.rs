@@ -1,5 +1,6 @@
 //! The one configuration file, as checked: holding a [`Config`] proves that every value is in range.
 
+mod answer_keys;
 pub(crate) mod document;
 pub mod duration;
 pub mod engine;
@@ -11,9 +12,10 @@ pub(crate) mod section;
 pub mod topics;
 mod written;
 
+pub use answer_keys::AnswerKeys;
 pub use document::{Place, Problem};
 pub use engine::{
-    Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
+    Alarm, AlarmBudget, Audit, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
 };
 pub use kafka::{Delivery, Input, InputFormat, Kafka, Output, OutputFormat};
 pub use load::{ConfigError, LoadError};

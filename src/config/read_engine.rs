@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::AnswerKeys;
 use super::document::Raw;
 use super::engine::{
-    Alarm, AlarmBudget, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
+    Alarm, AlarmBudget, Audit, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
 };
 use super::section::Section;
 use crate::finding::{Decision, Kind, Severity, verdict};
@@ -32,6 +33,7 @@ pub(super) fn engine(root: &Section<'_>) -> EngineConfig {
         detect: detect(root.section("detect")),
         step_up: step_up(root.section("step_up")),
         policy: policy(root.section("policy")),
+        audit: audit(root.section("audit")),
     };
     pools.finish();
     config
@@ -147,10 +149,27 @@ fn step_up(table: Section<'_>) -> StepUp {
         expires_after_ms: table.duration("expires_after", default.expires_after_ms, SECOND_MS..=30 * DAY_MS),
         approvers: table.texts("approvers", &default.approvers),
         acr_values: table.texts("acr_values", &default.acr_values),
+        max_age_ms: table.duration("max_age", default.max_age_ms, 0..=30 * DAY_MS),
         require_signature: table.flag("require_signature", default.require_signature),
+        keys: answer_keys(&table),
+        open_max: table.whole("open", default.open_max, 1..=1_000),
+        ack_within_ms: table.duration("ack_within", default.ack_within_ms, SECOND_MS..=30 * DAY_MS),
     };
     table.finish();
     step_up
+}
+
+fn answer_keys(table: &Section<'_>) -> AnswerKeys {
+    AnswerKeys::read(table.texts("keys", &[])).unwrap_or_else(|(place, error)| {
+        table.contradiction("keys", format!("`step_up.keys[{place}]` {error}"));
+        AnswerKeys::default()
+    })
+}
+
+fn audit(table: Section<'_>) -> Audit {
+    let audit = Audit { redaction_key: table.text("redaction_key", "", |_| true, "any text") };
+    table.finish();
+    audit
 }
 
 fn policy(table: Section<'_>) -> Policy {

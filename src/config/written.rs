@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::engine::{Alarm, AlarmBudget, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring};
+use super::engine::{Alarm, AlarmBudget, Audit, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring};
 use super::kafka::{Input, Kafka, Output};
 use super::read_engine::{CLOCKS, COLD_STARTS, FAMILIES};
 use super::read_kafka::{DELIVERIES, INPUT_FORMATS, OUTPUT_FORMATS};
@@ -51,17 +51,19 @@ impl EngineConfig {
 
 /// Taken apart by name, here and below, so that a new setting cannot be forgotten.
 fn engine_tables(config: &EngineConfig) -> Table {
-    let EngineConfig { alarm, pools, detect, step_up, policy } = config;
+    // The key of the trail judges nothing: its value enters neither the hash nor any output.
+    let EngineConfig { alarm, pools, detect, step_up, policy, audit: Audit { redaction_key } } = config;
     let Alarm { budget, cold_start } = alarm;
     let budget = match budget {
         AlarmBudget::PerSession(share) => ("per_session", (*share).into()),
         AlarmBudget::PerDay(alarms) => ("per_day", (*alarms).into()),
     };
     let Pools { share } = pools;
-    let StepUp { expires_after_ms, approvers, acr_values, require_signature } = step_up;
+    let StepUp { expires_after_ms, approvers, acr_values, max_age_ms, require_signature, keys, open_max, ack_within_ms } = step_up;
     Table::from_iter([
         ("alarm".to_owned(), table([("budget", table([budget])), ("cold_start", word(*cold_start, &COLD_STARTS))])),
         ("pools".to_owned(), table([("share", (*share).into())])),
+        ("audit".to_owned(), table([("redaction_key", if redaction_key.is_empty() { "" } else { MASK }.into())])),
         ("detect".to_owned(), detect_table(detect)),
         (
             "step_up".to_owned(),
@@ -69,7 +71,11 @@ fn engine_tables(config: &EngineConfig) -> Table {
                 ("expires_after", duration::written(*expires_after_ms).into()),
                 ("approvers", approvers.clone().into()),
                 ("acr_values", acr_values.clone().into()),
+                ("max_age", duration::written(*max_age_ms).into()),
                 ("require_signature", (*require_signature).into()),
+                ("keys", keys.texts().to_vec().into()),
+                ("open", whole(*open_max)),
+                ("ack_within", duration::written(*ack_within_ms).into()),
             ]),
         ),
         ("policy".to_owned(), policy_table(policy)),

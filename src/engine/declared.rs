@@ -3,13 +3,13 @@
 
 use super::alarm::Again;
 use super::sessions::{Session, SessionSlot};
-use super::step_up::Asking;
-use super::{Engine, Output, identifier};
+use super::step_up::{Asking, Because, Wish};
+use super::{Engine, Output, identifier, severity};
 use crate::baseline::agent::Stratum;
 use crate::config::ColdStart;
 use crate::event::Event;
 use crate::finding::step_up_request::DecisionRequired;
-use crate::finding::{Activity, Decision, Finding, Kind, PolicyShown, Reason, Severity, techniques};
+use crate::finding::{Activity, Decision, Finding, Kind, PolicyShown, Reason, techniques};
 use crate::govern::{Judgement, Tables, Violation};
 
 /// Reasons that a finding lists.
@@ -39,16 +39,29 @@ impl Engine {
             violations.clear();
         }
         let mut raised: Vec<Output> = sightings.into_iter().map(|sighting| Output::Sighting(Box::new(sighting))).collect();
+        let responded = self.respond(event, tables, &mut violations, &mut raised);
         raised.extend(violations.iter().filter_map(|violation| self.break_rule(event, slot, violation)));
         // Of equals the last is the greatest, and the first shall ask.
-        let Some(worst) = violations.iter().rev().max_by_key(|violation| (violation.decision, violation.severity)) else {
-            return Declared { decision: Decision::Allow, asks: false, raised };
-        };
-        self.sessions.get_mut(slot).alarm.note(worst.decision);
-        if worst.decision == Decision::StepUp {
-            raised.extend(self.ask_about_rule(event, writes, slot, worst));
+        let worst = violations.iter().rev().max_by_key(|violation| (violation.decision, violation.severity));
+        let decision = worst.map_or(Decision::Allow, |worst| worst.decision);
+        let is_asked = decision >= Decision::StepUp || responded.is_covered || responded.asks_by_state;
+        if let Some(worst) = worst {
+            self.sessions.get_mut(slot).alarm.note(decision);
+            if decision == Decision::Suspend {
+                self.suspend(event, worst.kind, slot, &mut raised);
+            }
         }
-        Declared { decision: worst.decision, asks: worst.decision >= Decision::StepUp, raised }
+        // What ran beside an approval that was there is told; the question itself was asked and answered.
+        let asker = violations.iter().rev().filter(|violation| violation.decision == Decision::StepUp && !violation.kind.is_response());
+        match asker.max_by_key(|violation| violation.severity) {
+            Some(asker) if decision == Decision::StepUp && responded.request_id.is_none() => {
+                self.ask_about_rule(event, writes, slot, asker, &mut raised);
+            }
+            _ if responded.asks_by_state && decision < Decision::Suspend => self.ask_by_state(event, writes, &mut raised),
+            _ => (),
+        }
+        self.response.note(responded);
+        Declared { decision, asks: is_asked, raised }
     }
 
     /// Opens the finding of a broken rule, or adds to the open one of its kind.
@@ -60,7 +73,7 @@ impl Engine {
                 event_id: &event.event_id,
                 ts: event.ts,
                 severity: violation.severity,
-                risk: risk(violation.severity),
+                risk: severity::risk_of(violation.severity),
                 decision: violation.decision,
                 p: None,
                 context: None,
@@ -82,7 +95,7 @@ impl Engine {
             activity: Activity::Open,
             kind: *kind,
             severity: *severity,
-            risk: risk(*severity),
+            risk: severity::risk_of(*severity),
             decision: *decision,
             title: title.clone(),
             agent_id,
@@ -113,25 +126,16 @@ impl Engine {
     }
 
     /// Asks about the event in the name of the rule that it breaks.
-    fn ask_about_rule(&mut self, event: &Event<'_>, writes: bool, slot: SessionSlot, violation: &Violation) -> Option<Output> {
-        let session = self.sessions.get_mut(slot);
-        let agent = session.agent;
-        let finding = session.alarm.finding_mut(violation.kind)?.finding.clone();
+    fn ask_about_rule(&mut self, event: &Event<'_>, writes: bool, slot: SessionSlot, violation: &Violation, outputs: &mut Vec<Output>) {
+        let Some(open) = self.sessions.get_mut(slot).alarm.finding_mut(violation.kind) else { return };
+        let finding_id = open.finding.finding_id.clone();
         let required = violation.ask.as_ref().map_or_else(|| required(violation.kind), |ask| ask.required);
         // The question names this event's rule, which need not be the one that opened the finding.
-        let policy = PolicyShown { rule: violation.rule.clone(), ..finding.policy };
-        let finding = Finding { policy, severity: violation.severity, reasons: violation.reasons.clone(), ..finding };
-        self.ask_once(agent, event, &finding, writes, Some(&Asking { required, limit: violation.ask.as_ref() }))
-    }
-}
-
-/// 0 to 100; behaviour just at the threshold of a severity has the same.
-fn risk(severity: Severity) -> u8 {
-    match severity {
-        Severity::Low => 25,
-        Severity::Medium => 50,
-        Severity::High => 75,
-        Severity::Critical => 100,
+        let policy = PolicyShown { rule: violation.rule.clone(), ..open.finding.policy.clone() };
+        let because =
+            Because { finding_id: &finding_id, policy: &policy, score: None, severity: violation.severity, reasons: &violation.reasons };
+        let asking = Asking { required, limit: violation.ask.as_ref() };
+        self.ask_once(&Wish { event, because, writes, asking: Some(asking) }, outputs);
     }
 }
 

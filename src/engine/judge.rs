@@ -1,11 +1,10 @@
 //! From scores to alarms: who has enough evidence, which family crossed the threshold, what should happen (DETECTION.md, section 2.4).
 
-use super::agents::AgentSlot;
 use super::explain::{self, Explanation, Told};
 use super::findings::Crossed;
 use super::sessions::Session;
 use super::severity;
-use super::step_up::{Asked, Asking};
+use super::step_up::{Because, Wish};
 use super::{Engine, EventScore, Output, ScoreState, SessionSlot, surprise};
 use crate::baseline::Observation;
 use crate::baseline::agent::Stratum;
@@ -14,7 +13,7 @@ use crate::detect::OpenSession;
 use crate::detect::event_score::EventReading;
 use crate::detect::family::{FAMILIES, Family};
 use crate::event::Event;
-use crate::finding::{Decision, EvidenceWord, Finding};
+use crate::finding::{Decision, EvidenceWord};
 
 /// Sessions of a group from which a new agent may be judged by it.
 const GROUP_SESSIONS: u64 = 20;
@@ -81,7 +80,7 @@ impl Engine {
         }
         raised.extend(self.repeat(&event.event_id, event.ts, slot, &crossed));
         if decision >= Decision::StepUp && !is_asked {
-            raised.extend(self.ask(event, observation.writes, slot));
+            self.ask(event, observation.writes, slot, &mut raised);
         }
         (score, raised)
     }
@@ -198,30 +197,10 @@ impl Engine {
     }
 
     /// Asks about the event, in the name of the session's newest finding, or of the one that it joined.
-    fn ask(&mut self, event: &Event<'_>, writes: bool, slot: SessionSlot) -> Option<Output> {
+    fn ask(&mut self, event: &Event<'_>, writes: bool, slot: SessionSlot, outputs: &mut Vec<Output>) {
         let session = self.sessions.get(slot);
         let joined = session.alarm.joined.and_then(|handle| self.campaigns.get(handle));
-        let finding = session.alarm.behaviour().or(joined)?.clone();
-        self.ask_once(session.agent, event, &finding, writes, None)
-    }
-
-    /// Asks, unless the same is asked already or too much is open. `asking` is what a declared rule asks for.
-    pub(super) fn ask_once(
-        &mut self,
-        agent: AgentSlot,
-        event: &Event<'_>,
-        finding: &Finding,
-        writes: bool,
-        asking: Option<&Asking<'_>>,
-    ) -> Option<Output> {
-        let requests = self.requests.entry(agent).or_default();
-        match requests.ask(event, finding, writes, asking, self.shard.partition, self.stream_ms, &self.config.step_up) {
-            Asked::New(request) => Some(Output::StepUp(request)),
-            Asked::Merged => None,
-            Asked::Withheld => {
-                self.counters.withheld += 1;
-                None
-            }
-        }
+        let Some(finding) = session.alarm.behaviour().or(joined).cloned() else { return };
+        self.ask_once(&Wish { event, because: Because::from(&finding), writes, asking: None }, outputs);
     }
 }

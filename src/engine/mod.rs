@@ -3,10 +3,12 @@
 
 pub mod agents;
 pub mod alarm;
+pub mod audit;
 pub mod budget;
 mod campaigns;
 mod change_log;
 mod declared;
+pub mod enforcement;
 pub mod event_ids;
 pub mod explain;
 mod feedback;
@@ -14,6 +16,7 @@ mod findings;
 pub mod identifier;
 mod judge;
 pub mod output;
+pub mod response;
 pub mod reversibility;
 pub mod sessions;
 pub mod severity;
@@ -29,6 +32,7 @@ use budget::Budget;
 use campaigns::Campaigns;
 use change_log::ChangeLog;
 use feedback::AwaitingVerdict;
+use response::Response;
 use sessions::{Session, SessionSlot, Sessions};
 use snapshot::Changes;
 
@@ -91,7 +95,7 @@ pub struct Engine {
     sessions: Sessions,
     budget: Budget,
     campaigns: Campaigns,
-    requests: std::collections::BTreeMap<AgentSlot, step_up::Requests>,
+    response: Response,
     change_log: ChangeLog,
     awaiting: AwaitingVerdict,
     stream_ms: i64,
@@ -114,7 +118,7 @@ impl Engine {
             sessions: Sessions::default(),
             budget: Budget::new(config.alarm.budget, shard.partitions),
             campaigns: Campaigns::default(),
-            requests: std::collections::BTreeMap::new(),
+            response: Response::default(),
             change_log: ChangeLog::default(),
             awaiting: AwaitingVerdict::default(),
             stream_ms: i64::MIN,
@@ -129,6 +133,12 @@ impl Engine {
 
     /// Closes what the event shows to be over, scores the event, judges, decides; appends what came of it to `outputs`.
     pub fn on_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) {
+        let from = outputs.len();
+        self.take_event(event, tables, outputs);
+        self.keep_said(from, Some((event, tables)), outputs);
+    }
+
+    fn take_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) {
         let agent = self.agents.find_or_add(&event.agent_id, event.ts, &mut self.detector.model);
         self.touch(agent);
         if self.agents.get_mut(agent).is_repeat(&event.event_id, HASH_KEY) {
@@ -137,6 +147,7 @@ impl Engine {
             return;
         }
         self.close_idle(event.ts, outputs);
+        self.pass_response_time(self.stream_ms, outputs);
         let key = session_key(event);
         if event.action == Action::SessionEnd {
             outputs.push(Output::Score(EventScore::UNSCORABLE));
@@ -181,22 +192,37 @@ impl Engine {
     /// A control record came, and `tables` hold it already. Changes what follows from it in this shard; the same record twice
     /// changes nothing.
     ///
-    /// Inventory and sightings are read where an event is judged, and change nothing here. No state of a shard waits for an
-    /// answer, an acknowledgement or a state yet.
-    pub fn on_control(&mut self, record: &ControlRecord, tables: &Tables, outputs: &mut Vec<Output>) {
-        match &record.value {
+    /// Inventory and sightings are read where an event is judged, and change nothing here.
+    pub fn on_control(&mut self, record: &ControlRecord, _tables: &Tables, outputs: &mut Vec<Output>) {
+        let ControlRecord { ts, key, value } = record;
+        let from = outputs.len();
+        match value {
             ControlValue::Inventory(_) | ControlValue::Sighting(_) => (),
-            ControlValue::Feedback(record) => self.feedback(record, outputs),
-            ControlValue::Change(record) => outputs.extend(self.declare_change(record)),
-            ControlValue::Answer(_) | ControlValue::Ack(_) | ControlValue::State(_) => {
-                let _ = tables;
+            ControlValue::Feedback(record) => {
+                self.feedback(record, outputs);
+                self.keep_said(from, None, outputs);
             }
+            ControlValue::Change(record) => {
+                let opened = self.declare_change(record);
+                outputs.extend(opened);
+                self.keep_said(from, None, outputs);
+            }
+            ControlValue::Answer(answer) => self.take_answer(answer, *ts, outputs),
+            ControlValue::MalformedAnswer { digest, why } => self.take_malformed_answer(key, digest, why, *ts, outputs),
+            ControlValue::Ack(ack) => self.take_ack(ack, *ts, outputs),
+            ControlValue::State(state) => self.take_state(key, state.as_deref(), *ts, outputs),
         }
     }
 
-    /// The wall clock moved. Nothing in the engine waits for it yet: expiry of answers and acks comes with them.
-    pub fn on_tick(&mut self, now_ms: i64, tables: &Tables, outputs: &mut Vec<Output>) {
-        let _ = (now_ms, tables, outputs);
+    /// The wall clock moved: unanswered requests expire, suspensions that nobody confirms are told. Stream time stays.
+    pub fn on_tick(&mut self, now_ms: i64, _tables: &Tables, outputs: &mut Vec<Output>) {
+        self.pass_response_time(now_ms, outputs);
+    }
+
+    /// What was asked, answered and enforced.
+    #[must_use]
+    pub fn response(&self) -> &Response {
+        &self.response
     }
 
     /// Moves stream time on to `now_ms` and closes the sessions that are over then, in the order of their last events.
@@ -213,6 +239,7 @@ impl Engine {
 
     /// The end of a replayed input: every open session closes. A live shutdown closes nothing.
     pub fn finish(&mut self, outputs: &mut Vec<Output>) {
+        let from = outputs.len();
         let agents = &self.agents;
         for slot in self.sessions.all(|session| (agents.get(session.agent).id.clone(), session.id.clone())) {
             self.close(slot, outputs);
@@ -220,6 +247,9 @@ impl Engine {
         let now = self.stream_ms;
         let open = self.campaigns.take_all().chain(self.awaiting.take_drifts());
         outputs.extend(open.map(|open| Output::Finding(Box::new(open.close(now)))));
+        self.end_response(outputs);
+        self.keep_said(from, None, outputs);
+        self.end_trail(outputs);
     }
 
     /// From now on new facts wait in the candidate store until they were seen again.

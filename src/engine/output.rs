@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::finding::audit_record::AuditRecord;
 use crate::finding::{Decision, Finding, StepUpRequest};
 use crate::govern::Sighting;
+use crate::govern::control::AgentStateRecord;
 
 /// What was said of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,10 @@ pub enum Output {
     StepUp(Box<StepUpRequest>),
     /// Something to tell the other shards.
     Sighting(Box<Sighting>),
+    /// The state of an agent, to publish.
+    State(Box<AgentStateRecord>),
+    /// A record of the why-trail.
+    Audit(Box<AuditRecord>),
 }
 
 /// An analyst's verdict on a closed session.

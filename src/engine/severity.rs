@@ -22,6 +22,17 @@ pub fn risk(p: f64, alpha: f64) -> u8 {
     risk
 }
 
+/// 0 to 100 where the kind alone says how bad it is: behaviour just at the threshold of that severity has the same.
+#[must_use]
+pub fn risk_of(severity: Severity) -> u8 {
+    match severity {
+        Severity::Low => 25,
+        Severity::Medium => 50,
+        Severity::High => 75,
+        Severity::Critical => 100,
+    }
+}
+
 /// What behaviour alone asks for; it never suspends.
 #[must_use]
 pub fn decide(p: f64, alpha: f64, writes: bool) -> Decision {

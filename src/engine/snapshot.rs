@@ -15,8 +15,9 @@ use super::budget::{Budget, Past};
 use super::campaigns::Campaigns;
 use super::change_log::{ChangeLog, Declared, Shown};
 use super::feedback::AwaitingVerdict;
+use super::response::Response;
 use super::sessions::{Numbers, Session, SessionSlot, Sessions};
-use super::{Counters, Engine, HASH_KEY, Shard, step_up};
+use super::{Counters, Engine, HASH_KEY, Shard};
 use crate::baseline::agent::AgentBaseline;
 use crate::baseline::group::GroupBaseline;
 use crate::baseline::population::Population;
@@ -50,6 +51,8 @@ pub enum PartName {
     Campaigns,
     /// Credentials, amounts and instructions as declared rules remember them.
     Declared,
+    /// What was asked, answered and enforced: judged state.
+    Response,
     /// One group, by its number.
     Group(u32),
     /// One agent with its baselines and open sessions, by its number.
@@ -110,7 +113,6 @@ struct AgentWritten<'e> {
     agent: &'e Agent,
     baselines: Vec<&'e AgentBaseline>,
     sessions: Vec<&'e Session>,
-    requests: Option<&'e step_up::Requests>,
     shown: Option<&'e Shown>,
 }
 
@@ -119,12 +121,11 @@ struct AgentRead {
     agent: Agent,
     baselines: Vec<AgentBaseline>,
     sessions: Vec<Session>,
-    requests: Option<step_up::Requests>,
     shown: Option<Shown>,
 }
 
 /// Parts that are small enough to be written down whole when an epoch begins.
-const SHARED: [PartName; 7] = [
+const SHARED: [PartName; 8] = [
     PartName::Shard,
     PartName::Names,
     PartName::Population,
@@ -132,6 +133,7 @@ const SHARED: [PartName; 7] = [
     PartName::Learning,
     PartName::Campaigns,
     PartName::Declared,
+    PartName::Response,
 ];
 
 impl Engine {
@@ -226,6 +228,7 @@ impl Engine {
             PartName::Learning => written(&self.detector.learning),
             PartName::Campaigns => written(&(&self.campaigns, &self.awaiting, self.change_log.declared())),
             PartName::Declared => written(self.declared.memory()),
+            PartName::Response => written(&self.response),
             PartName::Group(group) => written(model.group(GroupIndex(group))),
             PartName::Agent(agent) => written(&self.agent_part(AgentSlot(agent))),
         };
@@ -245,7 +248,7 @@ impl Engine {
             budget,
             campaigns: _,
             declared: _,
-            requests: _,
+            response: _,
             change_log: _,
             awaiting: _,
             stream_ms,
@@ -273,7 +276,6 @@ impl Engine {
         AgentWritten {
             baselines: agent.baselines.iter().map(|&index| self.detector.model.agent(index)).collect(),
             sessions: agent.open.iter().map(|&open| self.sessions.get(open)).collect(),
-            requests: self.requests.get(&slot),
             shown: self.change_log.shown(slot),
             agent,
         }
@@ -312,6 +314,7 @@ struct Read {
     learning: Option<Learning>,
     campaigns: Option<(Campaigns, AwaitingVerdict, Declared)>,
     declared: Option<Memory>,
+    response: Option<Response>,
     groups: Vec<Option<GroupBaseline>>,
     agents: Vec<Option<AgentRead>>,
 }
@@ -326,6 +329,7 @@ impl Read {
             PartName::Learning => self.learning = Some(read(part)?),
             PartName::Campaigns => self.campaigns = Some(read(part)?),
             PartName::Declared => self.declared = Some(read(part)?),
+            PartName::Response => self.response = Some(read(part)?),
             PartName::Group(group) => put(&mut self.groups, group, read(part)?),
             PartName::Agent(agent) => put(&mut self.agents, agent, read(part)?),
         }
@@ -342,6 +346,7 @@ impl Read {
         let learning = self.learning.ok_or_else(missing(PartName::Learning))?;
         let (campaigns, awaiting, changes) = self.campaigns.ok_or_else(missing(PartName::Campaigns))?;
         let declared = self.declared.ok_or_else(missing(PartName::Declared))?;
+        let response = self.response.ok_or_else(missing(PartName::Response))?;
         let groups = whole(self.groups, groups, PartName::Group)?;
         let mut engine = Engine::new(Arc::clone(config), shard);
         engine.change_log = ChangeLog::restored(changes);
@@ -349,7 +354,7 @@ impl Read {
         let (mut known, mut open) = (Vec::new(), Vec::new());
         for (number, read) in (0..).zip(whole(self.agents, agents, PartName::Agent)?) {
             let misfit = || RestoreError::Misfit { name: PartName::Agent(number) };
-            let AgentRead { agent, baselines, sessions, requests, shown } = read;
+            let AgentRead { agent, baselines, sessions, shown } = read;
             if agent.baselines.len() != baselines.len() || agent.open.len() != sessions.len() || !agent.baselines.contains(&agent.current) {
                 return Err(misfit());
             }
@@ -357,7 +362,6 @@ impl Read {
                 *placed.get_mut(index as usize).ok_or_else(misfit)? = Some(baseline);
             }
             open.extend(agent.open.iter().copied().zip(sessions));
-            requests.and_then(|requests| engine.requests.insert(AgentSlot(number), requests));
             if let Some(shown) = shown {
                 engine.change_log.restore_shown(AgentSlot(number), shown);
             }
@@ -380,6 +384,7 @@ impl Read {
         engine.campaigns = campaigns;
         engine.awaiting = awaiting;
         engine.declared = Judge::resumed(config.policy.clone(), declared);
+        engine.response = response;
         engine.stream_ms = stream_ms;
         engine.frozen = frozen;
         engine.handles = handles;

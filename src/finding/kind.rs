@@ -85,6 +85,21 @@ impl Kind {
         Self::Unscorable,
     ];
 
+    /// Whether it is about what became of a question or a suspension.
+    #[must_use]
+    pub fn is_response(self) -> bool {
+        matches!(
+            self,
+            Self::AnswerRefused
+                | Self::ApprovalMissing
+                | Self::ApprovalMismatch
+                | Self::ApprovalReplayed
+                | Self::ApprovalRefusedButExecuted
+                | Self::ActedAfterSuspension
+                | Self::EnforcementUnconfirmed
+        )
+    }
+
     /// The word in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {

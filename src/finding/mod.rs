@@ -1,6 +1,7 @@
 //! What a SOC reads: findings and step-up requests, in native form.
 
 pub mod as_json;
+pub mod audit_record;
 pub mod decision;
 pub mod kind;
 pub mod reason;

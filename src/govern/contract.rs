@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::pattern::{ActionSet, DestinationSet, NameSet};
+use super::pattern::{ActionName, ActionSet, DestinationSet, NameSet};
 use super::record::{Authority, Credential, InventoryRecord};
+use crate::event::Event;
 
 /// What one agent may do.
 #[derive(Debug, Clone)]
@@ -63,6 +64,16 @@ impl Contract {
     #[must_use]
     pub fn authority(&self) -> Option<Authority> {
         self.record.delegation.as_ref().map(|delegation| delegation.mode)
+    }
+
+    /// The first limit that speaks of an event's action, by its place.
+    #[must_use]
+    pub fn limit_on(&self, event: &Event<'_>) -> Option<usize> {
+        let action = match &event.tool {
+            Some(tool) => ActionName::Tool { tool, server: event.tool_server.as_deref() },
+            None => ActionName::Word(event.action.as_str()),
+        };
+        self.limited.iter().position(|(actions, _)| actions.holds(action))
     }
 
     /// The declared credential of that id.

@@ -36,7 +36,11 @@ impl Tables {
                 self.agent_states.insert(record.key.clone(), AgentStateRecord::clone(state));
             }
             ControlValue::State(None) => drop(self.agent_states.remove(&record.key)),
-            ControlValue::Answer(_) | ControlValue::Ack(_) | ControlValue::Feedback(_) | ControlValue::Change(_) => (),
+            ControlValue::Answer(_)
+            | ControlValue::MalformedAnswer { .. }
+            | ControlValue::Ack(_)
+            | ControlValue::Feedback(_)
+            | ControlValue::Change(_) => (),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Estimators without domain: back-off counts, moments, Student's t, calibration, e-values. The caller brings the time.
 
 pub mod calibrator;
+pub mod canonical;
 pub mod count_node;
 pub mod elementary;
 pub mod evidence;

@@ -75,6 +75,7 @@ impl ControlFiles {
             match ControlRecord::from_line(line) {
                 Ok(record) => self.records.push(record),
                 Err(error) => {
+                    self.records.extend(ControlRecord::malformed_answer_line(line, &error));
                     let first = || Rejected { count: 0, first: format!("{}:{}: {error}", path.display(), index + 1) };
                     self.rejected.entry("control").or_insert_with(first).count += 1;
                 }

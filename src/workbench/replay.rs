@@ -10,6 +10,7 @@ use crate::config::EngineConfig;
 use crate::engine::{Counters, Engine, EventScore, Output, SessionEnd, Shard, Tables};
 use crate::event::native::{self, Origin};
 use crate::event::{DecodeError, Event};
+use crate::finding::audit_record::AuditRecord;
 use crate::finding::{Finding, StepUpRequest};
 use crate::govern::ControlRecord;
 
@@ -49,6 +50,14 @@ pub trait Sink {
     /// # Errors
     /// Whatever it is written to failed; the replay stops.
     fn step_up(&mut self, request: &StepUpRequest) -> io::Result<()>;
+
+    /// A record of the why-trail; nothing is done with it unless this is overridden.
+    ///
+    /// # Errors
+    /// Whatever it is written to failed; the replay stops.
+    fn audit(&mut self, _record: &AuditRecord) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Why a replay stopped.
@@ -207,8 +216,9 @@ impl Summary {
                     self.step_ups += 1;
                     sink.step_up(&request)?;
                 }
-                // There is no other shard to tell.
-                Output::Sighting(_) => (),
+                Output::Audit(record) => sink.audit(&record)?,
+                // There is no other shard to tell, and no enforcement point.
+                Output::Sighting(_) | Output::State(_) => (),
             }
         }
         Ok(())

@@ -74,7 +74,7 @@ impl TestShard {
                 }
                 Output::Finding(finding) => self.findings.push(*finding),
                 Output::StepUp(request) => self.requests.push(*request),
-                Output::Sighting(_) => (),
+                Output::Sighting(_) | Output::State(_) | Output::Audit(_) => (),
             }
         }
     }

@@ -33,7 +33,7 @@ pub fn replayed(stand: &Stand, partition: i32, records: &[Seen]) -> (Published, 
             match output {
                 Output::Finding(finding) => published.findings.push(serde_json::to_vec(&finding).expect("JSON")),
                 Output::StepUp(request) => published.requests.push(serde_json::to_vec(&request).expect("JSON")),
-                Output::Score(_) | Output::SessionEnd(_) | Output::Sighting(_) => (),
+                Output::Score(_) | Output::SessionEnd(_) | Output::Sighting(_) | Output::State(_) | Output::Audit(_) => (),
             }
         }
     }

@@ -14,6 +14,7 @@ use super::record;
 use crate::config::Problem;
 use crate::event::limits::shown;
 use crate::event::timestamp;
+use crate::stats::canonical;
 
 /// The tables, by the default names of their topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,6 +163,28 @@ impl ControlRecord {
         Self { ts: i64::MIN, key: record.agent.clone(), value: ControlValue::Inventory(Some(Box::new(record))) }
     }
 
+    /// What stands for a record that should have been an answer: it decides nothing, and the shard that it concerns says so. `key`
+    /// names the request.
+    #[must_use]
+    pub fn malformed_answer(ts: i64, key: &str, payload: &[u8], why: &ControlError) -> Self {
+        let value = ControlValue::MalformedAnswer { digest: canonical::hex_digest(payload), why: why.to_string() };
+        Self { ts, key: key.to_owned(), value }
+    }
+
+    /// The same for a line of a `--control` file; `None` when it is no answer at all.
+    #[must_use]
+    pub fn malformed_answer_line(line: &[u8], why: &ControlError) -> Option<Self> {
+        let members: Value = serde_json::from_slice(line).ok()?;
+        let is_answer = members.get("topic").and_then(Value::as_str) == Some(ControlTopic::StepUpResponses.as_str());
+        let ts = match members.get("ts")? {
+            Value::String(text) => timestamp::from_rfc3339(text),
+            number => number.as_i64().and_then(timestamp::from_epoch_ms),
+        };
+        let key = members.get("key").or_else(|| members.get("value")?.get("request_id")).and_then(Value::as_str).unwrap_or_default();
+        is_answer.then_some(())?;
+        Some(Self::malformed_answer(ts?, key, line, why))
+    }
+
     /// In a compacted table the key decides what a record replaces, so it must be the one that the value is about.
     fn checked(self) -> Result<Self, ControlError> {
         let topic = self.topic();
@@ -181,7 +204,7 @@ impl ControlRecord {
             ControlValue::Inventory(_) => ControlTopic::Inventory,
             ControlValue::Change(_) => ControlTopic::Changes,
             ControlValue::Feedback(_) => ControlTopic::Feedback,
-            ControlValue::Answer(_) => ControlTopic::StepUpResponses,
+            ControlValue::Answer(_) | ControlValue::MalformedAnswer { .. } => ControlTopic::StepUpResponses,
             ControlValue::Ack(_) => ControlTopic::EnforcementAcks,
             ControlValue::State(_) => ControlTopic::AgentState,
             ControlValue::Sighting(_) => ControlTopic::Sightings,

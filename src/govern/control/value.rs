@@ -8,6 +8,7 @@ use super::{ControlError, ControlTopic};
 use crate::event::timestamp;
 use crate::govern::record::{self, InventoryRecord};
 use crate::govern::sightings::Sighting;
+use crate::stats::canonical;
 
 /// What a control record says.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,13 @@ pub enum ControlValue {
     State(Option<Box<AgentStateRecord>>),
     /// What another shard saw.
     Sighting(Sighting),
+    /// What should have been an answer and cannot be read.
+    MalformedAnswer {
+        /// Digest of it, by which a repeat is known.
+        digest: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// What kind of thing was changed.
@@ -102,6 +110,18 @@ pub enum Outcome {
     Error,
 }
 
+impl Outcome {
+    /// The word in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// Who answered and how that was proved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecidedBy {
@@ -149,6 +169,28 @@ pub struct Answer {
     /// Detached signature.
     #[serde(default)]
     pub signature: Option<String>,
+    /// Digest of the whole answer as it came, by which a repeat is known.
+    #[serde(skip)]
+    pub digest: String,
+    /// What the signature is over: the canonical form of the answer without it. Only of a signed one.
+    #[serde(skip)]
+    pub signed: Option<Vec<u8>>,
+}
+
+impl Answer {
+    /// Reads an answer, and what its signature is over, from the value as it came.
+    fn read(mut value: Value) -> Result<Self, serde_json::Error> {
+        let mut answer: Self = Self::deserialize(&value)?;
+        if answer.request_id.is_empty() {
+            return Err(de::Error::custom("`request_id` is empty"));
+        }
+        answer.digest = canonical::hex_digest(&canonical::bytes(&value));
+        if answer.signature.is_some() {
+            value.as_object_mut().and_then(|members| members.remove("signature"));
+            answer.signed = Some(canonical::bytes(&value));
+        }
+        Ok(answer)
+    }
 }
 
 /// What an enforcement point did.
@@ -162,6 +204,21 @@ pub enum EnforcementEffect {
     Suspended,
     Restored,
     Failed,
+}
+
+impl EnforcementEffect {
+    /// The word in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Blocked => "blocked",
+            Self::Suspended => "suspended",
+            Self::Restored => "restored",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// An acknowledgement (`agent-enforcement-acks`).
@@ -198,6 +255,19 @@ pub enum EnforcementState {
     Revoked,
 }
 
+impl EnforcementState {
+    /// The word in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::StepUpRequired => "step_up_required",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// Whether an enforcement point has done what a state asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,6 +278,18 @@ pub enum Confirmation {
     Failed,
 }
 
+impl Confirmation {
+    /// The word in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => "unconfirmed",
+            Self::Confirmed => "confirmed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The state of an agent (`agent-state`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentStateRecord {
@@ -216,25 +298,25 @@ pub struct AgentStateRecord {
     /// Whether it may act.
     pub state: EnforcementState,
     /// Names this change of state.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_id: Option<String>,
     /// Why.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The finding behind it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_id: Option<String>,
     /// Who set it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_by: Option<String>,
     /// Since when, epoch ms.
-    #[serde(default, deserialize_with = "optional_time")]
+    #[serde(default, deserialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
     /// Until when, epoch ms; absent: until it is changed.
-    #[serde(default, deserialize_with = "optional_time")]
+    #[serde(default, deserialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<i64>,
     /// Whether it is enforced.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Confirmation>,
 }
 
@@ -253,7 +335,7 @@ impl ControlValue {
             ControlTopic::Inventory => Self::Inventory(Some(Box::new(record::from_json(&value).map_err(ControlError::Inventory)?))),
             ControlTopic::Changes => Self::Change(serde_json::from_value(value).map_err(wrong)?),
             ControlTopic::Feedback => Self::Feedback(serde_json::from_value(value).map_err(wrong)?),
-            ControlTopic::StepUpResponses => Self::Answer(Box::new(serde_json::from_value(value).map_err(wrong)?)),
+            ControlTopic::StepUpResponses => Self::Answer(Box::new(Answer::read(value).map_err(wrong)?)),
             ControlTopic::EnforcementAcks => Self::Ack(serde_json::from_value(value).map_err(wrong)?),
             ControlTopic::AgentState => Self::State(Some(Box::new(serde_json::from_value(value).map_err(wrong)?))),
             ControlTopic::Sightings => Self::Sighting(serde_json::from_value(value).map_err(wrong)?),
@@ -269,7 +351,7 @@ impl ControlValue {
             Self::Answer(answer) => Some(&answer.request_id),
             Self::Ack(ack) => Some(&ack.agent_id),
             Self::State(state) => state.as_ref().map(|state| &*state.agent_id),
-            Self::Sighting(_) => None,
+            Self::Sighting(_) | Self::MalformedAnswer { .. } => None,
         }
     }
 }

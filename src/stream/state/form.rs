@@ -132,6 +132,7 @@ pub fn part_key(prefix: &str, name: PartName, slot: u8, chunk: u32) -> String {
         PartName::Learning => format!("{prefix}/learning.{slot}.{chunk}"),
         PartName::Campaigns => format!("{prefix}/campaigns.{slot}.{chunk}"),
         PartName::Declared => format!("{prefix}/declared.{slot}.{chunk}"),
+        PartName::Response => format!("{prefix}/response.{slot}.{chunk}"),
         PartName::Group(number) => format!("{prefix}/group-{number}.{slot}.{chunk}"),
         PartName::Agent(number) => format!("{prefix}/agent-{number}.{slot}.{chunk}"),
     }

@@ -136,7 +136,7 @@ impl Run<'_> {
                         self.scored.sessions[session].opened = true;
                     }
                 }
-                Output::Finding(_) | Output::StepUp(_) | Output::Sighting(_) => (),
+                Output::Finding(_) | Output::StepUp(_) | Output::Sighting(_) | Output::State(_) | Output::Audit(_) => (),
             }
         }
         for (handle, verdict) in self.verdicts.drain(..) {

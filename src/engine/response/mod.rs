@@ -1,0 +1,84 @@
+//! What follows from findings, and whether it was followed: requests with their answers, states with their acknowledgements, and
+//! the trail of it all (DESIGN.md, section 9). Small, and written through with every commit: judged state.
+
+mod control;
+mod event;
+mod raised;
+mod time;
+mod trail;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+pub(super) use event::Responded;
+
+use super::alarm::OpenFinding;
+use super::audit::Trail;
+use super::enforcement::Standing;
+use super::step_up::{Requests, Tracked};
+
+/// Who is named where nobody is known: in findings about answers to questions that nobody asked.
+const NOBODY: &str = "unknown";
+/// Refused answers of an agent that are remembered, so that reading one again raises nothing.
+const REFUSED_KEPT: usize = 64;
+
+/// What a shard remembers of one agent beside its behaviour.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Desk {
+    /// What was asked.
+    pub requests: Requests,
+    /// Whether it may act.
+    pub standing: Option<Standing>,
+    /// Findings that no session holds.
+    raised: Vec<OpenFinding>,
+    /// Digests of answers that were refused.
+    refused: VecDeque<String>,
+}
+
+/// Everything of a shard that tables and clocks touch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Response {
+    desks: BTreeMap<Box<str>, Desk>,
+    trail: Trail,
+    /// The earliest time, epoch ms, at which time alone changes something.
+    due: i64,
+    /// Answers that were given again.
+    pub repeated_answers: u64,
+    /// What was made of the event at hand; empty between events.
+    #[serde(skip)]
+    at_hand: Option<Responded>,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self { desks: BTreeMap::new(), trail: Trail::default(), due: i64::MAX, repeated_answers: 0, at_hand: None }
+    }
+}
+
+impl Response {
+    /// What is remembered of an agent.
+    #[must_use]
+    pub fn desk(&self, agent: &str) -> Option<&Desk> {
+        self.desks.get(agent)
+    }
+
+    /// Keeps what was made of the event at hand for its record.
+    pub(super) fn note(&mut self, responded: Responded) {
+        self.at_hand = Some(responded);
+    }
+
+    /// The same, to change.
+    pub(super) fn desk_mut(&mut self, agent: &str) -> &mut Desk {
+        if !self.desks.contains_key(agent) {
+            self.desks.insert(agent.into(), Desk::default());
+        }
+        self.desks.get_mut(agent).expect("just put there")
+    }
+
+    /// The request of that id, with its agent.
+    #[must_use]
+    pub fn find(&self, request_id: &str) -> Option<(&str, &Tracked)> {
+        self.desks.iter().find_map(|(agent, desk)| Some((&**agent, desk.requests.find(request_id)?)))
+    }
+}

@@ -1,0 +1,94 @@
+//! What time alone does: unanswered requests expire, unused approvals lapse, suspensions that nobody confirms are told, findings
+//! that nothing adds to close.
+
+use super::super::step_up::Transition;
+use super::super::{Engine, Output};
+use super::Response;
+use super::raised::Draft;
+use crate::event::limits::shown;
+use crate::finding::Kind;
+use crate::finding::audit_record::{AuditRecord, What};
+
+/// Time without a repeat after which a finding of its own closes, ms.
+const QUIET_MS: i64 = 30 * 60_000;
+
+impl Engine {
+    /// Brings requests and states up to `now`, epoch ms: stream time, or the clock of a live service.
+    pub(in super::super) fn pass_response_time(&mut self, now: i64, outputs: &mut Vec<Output>) {
+        if now < self.response.due {
+            return;
+        }
+        let agents: Vec<Box<str>> = self.response.desks.keys().cloned().collect();
+        for agent in agents {
+            let desk = self.response.desk_mut(&agent);
+            let transitions = desk.requests.pass_time(now);
+            let overdue =
+                desk.standing.as_mut().filter(|standing| standing.due(self.config.step_up.ack_within_ms).is_some_and(|due| now >= due));
+            let overdue = overdue.map(|standing| {
+                standing.is_overdue = true;
+                (standing.record.clone(), standing.since)
+            });
+            let closed = desk.close_raised(now, |finding| {
+                now.saturating_sub(finding.last_seen) >= QUIET_MS && finding.kind != Kind::EnforcementUnconfirmed
+            });
+            for transition in transitions {
+                self.keep_transition(&agent, &transition, now, outputs);
+            }
+            outputs.extend(closed);
+            if let Some((record, since)) = overdue
+                && self.owns(&agent)
+            {
+                let state_id = record.state_id.unwrap_or_default();
+                let within = crate::config::duration::written(self.config.step_up.ack_within_ms);
+                let raised = self.raise_alone(Draft {
+                    kind: Kind::EnforcementUnconfirmed,
+                    agent_id: &agent,
+                    session_id: None,
+                    subject: &state_id,
+                    record: &state_id,
+                    at: now,
+                    title: format!("nobody has confirmed that {} is stopped", shown(&agent)),
+                    field: "confirmation",
+                    expected: format!("an acknowledgement within {within} of {since}"),
+                    actual: "none".into(),
+                    normal_if: "an enforcement point had acknowledged the state".into(),
+                    rule: "ack_within".into(),
+                });
+                self.keep_finding(raised.as_ref(), outputs);
+                outputs.extend(raised);
+            }
+        }
+        self.response.plan(self.config.step_up.ack_within_ms);
+    }
+
+    /// The end of a replayed stream: findings of their own close. Requests and states stay as they are.
+    pub(in super::super) fn end_response(&mut self, outputs: &mut Vec<Output>) {
+        let now = self.stream_ms;
+        for desk in self.response.desks.values_mut() {
+            outputs.extend(desk.close_raised(now, |_| true));
+        }
+    }
+
+    /// A transition is part of the trail.
+    pub(super) fn keep_transition(&mut self, agent: &str, transition: &Transition, at: i64, outputs: &mut Vec<Output>) {
+        let mut record = AuditRecord::new(What::Request, at, agent, transition.to.as_str());
+        record.request_id = Some(transition.request_id.clone());
+        if let Some(tracked) = self.response.desk(agent).and_then(|desk| desk.requests.find(&transition.request_id)) {
+            super::trail::describe(&mut record, &tracked.request);
+            record.by = tracked.decided.as_ref().map(|decided| decided.by.clone());
+        }
+        self.record(record, outputs);
+    }
+}
+
+impl Response {
+    /// Looks up when time alone changes something next.
+    pub(super) fn plan(&mut self, ack_within_ms: i64) {
+        let due = |desk: &super::Desk| {
+            let standing = desk.standing.as_ref().and_then(|standing| standing.due(ack_within_ms));
+            let quiet = desk.quiet_since().map(|since| since.saturating_add(QUIET_MS));
+            [desk.requests.due(), standing, quiet].into_iter().flatten().min()
+        };
+        self.due = self.desks.values().filter_map(due).min().unwrap_or(i64::MAX);
+    }
+}

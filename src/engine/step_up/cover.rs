@@ -1,0 +1,116 @@
+//! Whether an action that ran was covered by an approval (STANDARDS.md, section 8).
+
+use super::Requests;
+use super::life::{State, Tracked, Transition};
+use crate::event::Event;
+use crate::event::limits::shown;
+use crate::finding::step_up_request::RequestAction;
+
+/// A field in which an action is not the one that was approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name in the event.
+    pub field: &'static str,
+    /// What was approved.
+    pub approved: String,
+    /// What ran.
+    pub ran: String,
+}
+
+/// What is known of an action's approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cover {
+    /// None is needed, and none was misused.
+    NotNeeded,
+    /// It ran under this request, whose uses may be spent now.
+    Covered(String, Option<Transition>),
+    /// It needed an approval; what it has, if anything, approves nothing (yet, or any more).
+    Missing(Option<(String, State)>),
+    /// It is not what was approved.
+    Mismatch(String, Difference),
+    /// The approval was spent before.
+    Replayed(String),
+    /// It had been denied, or nobody answered.
+    Refused(String, State),
+}
+
+impl Requests {
+    /// Judges an action that ran; `is_required` says whether a rule or the agent's state asks for an approval.
+    pub fn cover(&mut self, event: &Event<'_>, is_required: bool) -> Cover {
+        if let Some(approval_id) = event.approval_id.as_deref() {
+            return match self.find_mut(approval_id) {
+                Some(tracked) => match difference(tracked, event) {
+                    Some(difference) => Cover::Mismatch(approval_id.to_owned(), difference),
+                    None => tracked.cover_by_name(is_required),
+                },
+                None if is_required => Cover::Missing(None),
+                None => Cover::NotNeeded,
+            };
+        }
+        let mut same: Vec<&mut Tracked> = self.tracked.iter_mut().filter(|tracked| difference(tracked, event).is_none()).collect();
+        if let Some(approved) = same.iter_mut().find(|tracked| tracked.state() == State::Approved) {
+            let transition = approved.use_once();
+            return Cover::Covered(approved.request.request_id.clone(), transition);
+        }
+        match same.into_iter().next_back() {
+            Some(newest) if is_required => newest.cover_by_name(true),
+            // What nobody had to ask for is no offence when nobody answered, but it is when somebody said no.
+            Some(newest) if newest.state() == State::Denied && !newest.ran_before => newest.cover_by_name(false),
+            None if is_required => Cover::Missing(None),
+            _ => Cover::NotNeeded,
+        }
+    }
+}
+
+impl Tracked {
+    fn cover_by_name(&mut self, is_required: bool) -> Cover {
+        let id = self.request.request_id.clone();
+        match self.state() {
+            State::Approved => {
+                let transition = self.use_once();
+                Cover::Covered(id, transition)
+            }
+            State::Consumed if self.ran_before && !is_required => Cover::NotNeeded,
+            State::Consumed => Cover::Replayed(id),
+            state @ (State::Denied | State::Expired) => Cover::Refused(id, state),
+            state @ (State::Pending | State::Superseded | State::Lapsed) if is_required => Cover::Missing(Some((id, state))),
+            State::Pending | State::Superseded | State::Lapsed => Cover::NotNeeded,
+        }
+    }
+}
+
+/// The first field in which the event is not the action that was asked for. What only one of the two names says nothing, except
+/// for what names the action itself, and for the parameters.
+fn difference(tracked: &Tracked, event: &Event<'_>) -> Option<Difference> {
+    let request = &tracked.request;
+    let RequestAction { tool, tool_server, target, destination, amount, currency, reversibility: _ } = &request.action;
+    let ran_amount = event.amount.as_ref().map(super::request::amount);
+    let named = [
+        ("tool", tool.as_deref(), event.tool.as_deref()),
+        ("tool_server", tool_server.as_deref(), event.tool_server.as_deref()),
+        ("target", target.as_deref(), event.target.as_deref()),
+        ("params_hash", request.params_hash.as_deref(), event.params_hash.as_deref()),
+    ];
+    let told = [
+        ("amount", amount.as_deref(), ran_amount.as_deref()),
+        ("currency", currency.as_deref(), event.currency.as_deref()),
+        ("destination", destination.as_deref(), event.destination.as_deref()),
+    ];
+    let has_hash = request.params_hash.is_some();
+    let differs = |&(field, approved, ran): &(&'static str, Option<&str>, Option<&str>)| match (approved, ran) {
+        (Some(_), None) | (None, Some(_)) if has_hash && matches!(field, "amount" | "currency" | "destination") => false,
+        (Some(approved), Some(ran)) if field == "amount" => !is_same_amount(approved, ran),
+        (approved, ran) => approved != ran,
+    };
+    let (field, approved, ran) = told.into_iter().chain(named).find(differs)?;
+    let [approved, ran] = [approved, ran].map(|value| value.map_or_else(|| "none".to_owned(), shown));
+    Some(Difference { field, approved, ran })
+}
+
+/// 80 is 80.00.
+fn is_same_amount(one: &str, other: &str) -> bool {
+    match (one.parse::<rust_decimal::Decimal>(), other.parse::<rust_decimal::Decimal>()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
