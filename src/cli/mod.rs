@@ -1,5 +1,6 @@
 //! The commands. The only layer that prints, and the only one with `anyhow`.
 
+mod audit;
 mod check_config;
 mod completions;
 mod coverage;
@@ -86,6 +87,7 @@ enum Command {
     Inventory(inventory::Args),
     Coverage(coverage::Args),
     Topics(topics::Args),
+    Audit(audit::Args),
     CheckConfig(check_config::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Inventory(args) => inventory::run(args),
         Command::Coverage(args) => coverage::run(args),
         Command::Topics(args) => topics::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -19,8 +19,8 @@ use crate::workbench::{junit, score_line};
 
 /// Runs recorded streams through the same engine
 ///
-/// Several files are one stream in the order given; gzip and zstd are known by their first bytes. Without --scores, --findings
-/// and --step-ups the findings go to standard output.
+/// Several files are one stream in the order given; gzip and zstd are known by their first bytes. Without --scores, --findings,
+/// --step-ups and --audit the findings go to standard output.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// JSON lines, plain or compressed; `-` is standard input

@@ -8,6 +8,11 @@ pub fn parse(text: &str) -> Result<i64, String> {
     read.ok_or_else(|| format!("`{text}` is neither RFC 3339 nor epoch milliseconds, from 1970 to 9999"))
 }
 
+/// The day, UTC, as `2025-01-06`.
+pub fn day(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string().chars().take(10).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;

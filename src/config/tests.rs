@@ -85,8 +85,8 @@ fn every_key_is_read() {
                   commit_interval_ms = 10, lanes = 2, snapshot_interval = "5m", state_dir = "/s" }
         alarm = { budget = { per_day = 5 }, cold_start = "quiet" }
         pools.share = true
-        step_up = { expires_after = "1h", approvers = ["soc"], acr_values = ["phr"], require_signature = true, max_age = "10m", open = 5, ack_within = "30s" }
-        audit = { redaction_key = "k" }
+        step_up = { expires_after = "1h", approvers = ["soc"], acr_values = ["phr"], require_signature = true, max_age = "10m",
+                    open = 5, ack_within = "30s" }
         policy = { auto_suspend = true, sensitive = ["*payout*"], shadow_grace = "7d", credential_max_age = "30d", dormant_after = "2w",
                    structuring = { amounts = 4, above_percent = 80, window = "12h" }, delegation_depth = 2,
                    kinds = { intent_limit = { severity = "high" }, dormant_agent = { decision = "suspend" } } }
@@ -133,7 +133,7 @@ fn every_key_is_read() {
                 open_max: 5,
                 ack_within_ms: 30_000,
             },
-            audit: Audit { redaction_key: "k".into() },
+            audit: Audit::default(),
             policy: Policy {
                 auto_suspend: true,
                 sensitive: vec!["*payout*".into()],

@@ -1,5 +1,6 @@
 //! What works on recorded streams: reading, replaying, judging against ground truth, making streams.
 
+pub mod audit;
 pub mod control_files;
 pub mod coverage;
 pub mod draft;

@@ -54,7 +54,7 @@ fn above_a_limit_a_person_is_asked_about_that_very_event() {
 
 #[test]
 fn one_event_asks_once_and_for_its_worst_rule() {
-    let both = r#""tool":"refund","amount":"80","currency":"EUR","destination":"evil.test""#;
+    let both = r#""tool":"refund","amount":"80","currency":"EUR","destination":"evil.test","status":"denied""#;
     let shard = run(EngineConfig::default(), REFUNDS, &[both]);
     let kinds: Vec<Kind> = shard.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [Kind::UnapprovedDestination, Kind::IntentLimit]);

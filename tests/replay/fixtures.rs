@@ -57,7 +57,8 @@ fn failures(files: &[PathBuf], control: &[PathBuf], expect: &Path) -> Vec<String
     let plan = Plan { shard: Shard { partition: 0, partitions: 1 }, learn_until: None, seal_at: None };
     let mut findings = Findings::default();
     let summary = replay(&mut recording, control, &EngineConfig::default(), plan, &mut findings).expect("readable");
-    assert!(summary.rejected.is_empty(), "{:?}", summary.rejected);
+    let rejected = summary.rejected.keys().filter(|reason| **reason != "control").count();
+    assert_eq!(rejected, 0, "{:?}", summary.rejected);
     let verdicts = expectations.judge(&findings.0).into_iter();
     verdicts.filter_map(|verdict| verdict.failure.map(|failure| format!("{}: {failure}", verdict.name))).collect()
 }
@@ -78,6 +79,27 @@ fn every_declared_and_every_identity_kind_is_found_and_its_near_misses_are_not()
         let text = fs::read_to_string(beside("expect.toml")).expect("expectations");
         assert!(text.contains("near-miss") && text.contains("exactly = 0"), "{name} has no near miss");
         assert!(!failures(&[beside("jsonl")], &[], &beside("expect.toml")).is_empty(), "{name} is met without an inventory");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let found: BTreeSet<PathBuf> = fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("readable").path()).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_kind_about_answers_and_enforcement_is_found_and_its_near_miss_is_not() {
+    let folder = folder().join("response");
+    let mut expected = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for name in Kind::ALL.into_iter().filter(|kind| kind.is_response()).map(Kind::as_str) {
+        let beside = |suffix: &str| folder.join(format!("{name}.{suffix}"));
+        let [events, control, expect] = ["jsonl", "control.jsonl", "expect.toml"].map(beside);
+        let text = fs::read_to_string(&expect).expect("expectations");
+        assert!(text.contains("near-miss") && text.contains("exactly = 0"), "{name} has no near miss");
+        let failed = failures(&[events.clone()], &[control.clone()], &expect);
+        wrong.extend(failed.into_iter().map(|failure| format!("{name}: {failure}")));
+        // Without what was declared, answered and set there is nothing to hold an action against.
+        assert!(!failures(&[events.clone()], &[], &expect).is_empty(), "{name} is met without control records");
+        expected.extend([events, control, expect]);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let found: BTreeSet<PathBuf> = fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("readable").path()).collect();

@@ -299,7 +299,7 @@ fn an_approval_of_several_uses_covers_so_many() {
     let rules = StepUp::default();
     let (mut requests, id) = asked(&rules);
     requests.answer(&answer(&id, &json!({"max_uses": 2})), 1_000, &rules);
-    let told: Vec<String> = (0..3).map(|_| cover_words(&requests.cover(&ran(named), true))).collect();
+    let told: Vec<String> = (0..3).map(|_| cover_words(&requests.cover(&ran(same), true))).collect();
     assert_eq!(told, ["covered", "covered, consumed", "replayed"]);
 }
 

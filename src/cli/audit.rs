@@ -1,0 +1,144 @@
+//! `gaitkeeper audit verify|show|redact`: the why-trail, from files.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+
+use super::{Exit, Failure, Outcome, timestamp};
+use crate::finding::audit_record::{self, AuditRecord, REDACTABLE};
+use crate::stats::canonical;
+use crate::workbench::audit::story;
+use crate::workbench::audit::verify::{Extent, verify};
+use crate::workbench::recording;
+
+/// Checks and reads the why-trail
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// Names the first record that is altered, missing, out of order or does not follow; exit code 1 when there is one
+    Verify(Verify),
+    /// Tells the trail in sentences
+    Show(Show),
+    /// Strikes out members; the chain stays verifiable
+    Redact(Redact),
+}
+
+#[derive(Debug, clap::Args)]
+struct Verify {
+    /// Saved trails, a record a line, plain or compressed; several are one trail in the order given
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The trail need not begin with its first record nor end with its last: it was saved from a topic
+    #[arg(long)]
+    part: bool,
+    /// A hash that the trail must hold, kept elsewhere since; may be given several times
+    #[arg(long, value_name = "HASH")]
+    anchor: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// Saved trails, a record a line, plain or compressed
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Of this agent only
+    #[arg(long, value_name = "A")]
+    agent: Option<String>,
+    /// From then on, RFC 3339 or epoch ms
+    #[arg(long, value_name = "TS", value_parser = timestamp::parse)]
+    from: Option<i64>,
+    /// Up to then, RFC 3339 or epoch ms
+    #[arg(long, value_name = "TS", value_parser = timestamp::parse)]
+    to: Option<i64>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Redact {
+    /// Saved trail, a record a line
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Members to strike out
+    #[arg(long = "member", value_name = "NAME", required = true, value_parser = clap::builder::PossibleValuesParser::new(REDACTABLE))]
+    members: Vec<String>,
+    /// Of this agent only
+    #[arg(long, value_name = "A")]
+    agent: Option<String>,
+}
+
+pub fn run(args: Args) -> Outcome {
+    match args.task {
+        Task::Verify(args) => check(&args),
+        Task::Show(args) => show(&args),
+        Task::Redact(args) => redact(&args),
+    }
+}
+
+/// All lines that hold something, in the order of the files.
+fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut lines = Vec::new();
+    for file in files {
+        let content = recording::read_whole(file).map_err(Failure::io)?;
+        lines.extend(content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec));
+    }
+    Ok(lines)
+}
+
+fn check(args: &Verify) -> Outcome {
+    let lines = read(&args.files)?;
+    let extent = if args.part { Extent::Part } else { Extent::Whole };
+    match verify(lines.iter().map(Vec::as_slice), extent) {
+        Ok(heads) => {
+            let holds =
+                |anchor: &String| lines.iter().any(|line| String::from_utf8_lossy(line).contains(&format!("\"hash\":\"{anchor}\"")));
+            if let Some(lost) = args.anchor.iter().find(|anchor| !holds(anchor)) {
+                println!("no record has the hash {lost}: the trail is not the one that was anchored");
+                return Ok(Exit::Failed);
+            }
+            for (partition, head) in heads {
+                println!("partition {partition}: fine up to sequence {}, {}", head.sequence, head.hash);
+            }
+            Ok(Exit::Fine)
+        }
+        Err(fault) => {
+            println!("{fault}");
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+fn show(args: &Show) -> Outcome {
+    let mut day = None;
+    for (number, line) in (1..).zip(read(&args.files)?) {
+        let record: AuditRecord = serde_json::from_slice(&line).map_err(|error| Failure::io(anyhow!("record {number}: {error}")))?;
+        let is_asked = args.agent.as_ref().is_none_or(|agent| *agent == record.agent_id)
+            && args.from.is_none_or(|from| record.at >= from)
+            && args.to.is_none_or(|to| record.at <= to);
+        if !is_asked {
+            continue;
+        }
+        let today = record.at.div_euclid(86_400_000);
+        if day.replace(today) != Some(today) {
+            println!("{}", timestamp::day(record.at));
+        }
+        println!("  {}", story::sentence(&record));
+    }
+    Ok(Exit::Fine)
+}
+
+fn redact(args: &Redact) -> Outcome {
+    let members: Vec<&str> = args.members.iter().map(String::as_str).collect();
+    for (number, line) in (1..).zip(read(std::slice::from_ref(&args.file))?) {
+        let mut value = audit_record::check(&line)
+            .map_err(|error| Failure::io(anyhow!("record {number} {error}; nothing is struck out of a trail that does not hold")))?;
+        if args.agent.as_ref().is_none_or(|agent| value.get("agent_id").and_then(|id| id.as_str()) == Some(agent)) {
+            audit_record::redact(&mut value, &members);
+        }
+        println!("{}", String::from_utf8_lossy(&canonical::bytes(&value)));
+    }
+    Ok(Exit::Fine)
+}

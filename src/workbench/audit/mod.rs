@@ -1,0 +1,4 @@
+//! The why-trail read back: whether it is whole and untouched, and what it tells.
+
+pub mod story;
+pub mod verify;
