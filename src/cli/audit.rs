@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use super::kafka_source::Source;
 use super::{Exit, Failure, Outcome, timestamp};
 use crate::finding::audit_record::{self, AuditRecord, REDACTABLE};
 use crate::stats::canonical;
@@ -30,12 +31,17 @@ enum Task {
 
 #[derive(Debug, clap::Args)]
 struct Verify {
-    /// Saved trails, a record a line, plain or compressed; several are one trail in the order given
-    #[arg(value_name = "FILE", required = true)]
+    /// Saved trails, a record a line, plain or compressed; several are one trail in the order given. With --topic, the topic
+    #[arg(value_name = "FILE", required_unless_present = "topic")]
     files: Vec<PathBuf>,
     /// The trail need not begin with its first record nor end with its last: it was saved from a topic
     #[arg(long)]
     part: bool,
+    /// Check the audit topic, as it is now, instead of files
+    #[arg(long, conflicts_with_all = ["files", "part"])]
+    topic: bool,
+    #[command(flatten)]
+    source: Source,
     /// A hash that the trail must hold, kept elsewhere since; may be given several times
     #[arg(long, value_name = "HASH")]
     anchor: Vec<String>,
@@ -88,9 +94,22 @@ fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
     Ok(lines)
 }
 
+/// The records of the topic, chain by chain: a chain may lie on several partitions, whose order among each other says nothing.
+fn read_topic(source: &Source) -> Result<Vec<Vec<u8>>, Failure> {
+    let cluster = source.connect()?;
+    let entries = cluster.read(&cluster.config.topics.audit)?;
+    let mut records: Vec<Vec<u8>> = entries.into_iter().filter_map(|entry| entry.value).collect();
+    records.sort_by_cached_key(|record| {
+        let value: serde_json::Value = serde_json::from_slice(record).unwrap_or_default();
+        let number = |name: &str| value.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+        (number("partition"), number("sequence"))
+    });
+    Ok(records)
+}
+
 fn check(args: &Verify) -> Outcome {
-    let lines = read(&args.files)?;
-    let extent = if args.part { Extent::Part } else { Extent::Whole };
+    let lines = if args.topic { read_topic(&args.source)? } else { read(&args.files)? };
+    let extent = if args.part || args.topic { Extent::Part } else { Extent::Whole };
     match verify(lines.iter().map(Vec::as_slice), extent) {
         Ok(heads) => {
             let holds =

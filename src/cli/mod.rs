@@ -1,5 +1,6 @@
 //! The commands. The only layer that prints, and the only one with `anyhow`.
 
+mod agent;
 mod audit;
 mod check_config;
 mod completions;
@@ -7,15 +8,18 @@ mod coverage;
 mod demo;
 mod destination;
 mod evaluate;
+mod feedback;
 mod generate;
 mod ingest;
 mod interrupt;
 mod inventory;
+mod kafka_source;
 mod logging;
 mod progress;
 mod replay;
 mod run;
 mod schema;
+mod stepup;
 mod timestamp;
 mod topics;
 
@@ -87,6 +91,9 @@ enum Command {
     Inventory(inventory::Args),
     Coverage(coverage::Args),
     Topics(topics::Args),
+    Agent(agent::Args),
+    Stepup(stepup::Args),
+    Feedback(feedback::Args),
     Audit(audit::Args),
     CheckConfig(check_config::Args),
     Schema(schema::Args),
@@ -106,6 +113,9 @@ pub fn main() -> ExitCode {
         Command::Inventory(args) => inventory::run(args),
         Command::Coverage(args) => coverage::run(args),
         Command::Topics(args) => topics::run(args),
+        Command::Agent(args) => agent::run(args),
+        Command::Stepup(args) => stepup::run(args),
+        Command::Feedback(args) => feedback::run(args),
         Command::Audit(args) => audit::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::Schema(args) => schema::run(args),

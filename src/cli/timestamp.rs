@@ -10,7 +10,12 @@ pub fn parse(text: &str) -> Result<i64, String> {
 
 /// The day, UTC, as `2025-01-06`.
 pub fn day(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string().chars().take(10).collect())
+    written(ms).chars().take(10).collect()
+}
+
+/// The time, UTC, as `2025-01-06T19:03:42Z`.
+pub fn written(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }
 
 #[cfg(test)]

@@ -109,12 +109,6 @@ impl Agents {
         slot
     }
 
-    /// The agent `id`, if it was seen.
-    #[must_use]
-    pub fn find(&self, id: &str) -> Option<AgentSlot> {
-        self.by_id.get(&hash::keyed(id.as_bytes(), self.key)).copied()
-    }
-
     /// An agent.
     #[must_use]
     pub fn get(&self, slot: AgentSlot) -> &Agent {

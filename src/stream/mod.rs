@@ -19,6 +19,7 @@ pub mod service;
 pub mod shards;
 pub mod state;
 pub mod stop;
+pub mod table_access;
 mod tables;
 pub mod topic;
 pub mod topics;

@@ -63,7 +63,7 @@ impl Engine {
         if let Some(open) = open {
             open.finding.reasons.push(reason(draft.kind, draft.field, draft.expected, draft.actual));
             open.finding.reasons.truncate(8);
-            let again = Again { event_id: draft.record, ts: draft.at, severity: worst, risk, decision, p: None };
+            let again = Again { event_id: draft.record, ts: draft.at, severity: worst, risk, decision, p: None, context: None };
             return open.repeat(&again, now).map(|update| Output::Finding(Box::new(update)));
         }
         let Draft { kind, agent_id, subject, record, at, title, field, expected, actual, normal_if, rule, .. } = draft;

@@ -1,0 +1,153 @@
+//! `gaitkeeper stepup list|answer`: a person at a terminal decides, over Kafka.
+
+use std::collections::BTreeSet;
+
+use anyhow::anyhow;
+use serde_json::{Value, json};
+
+use super::kafka_source::{Cluster, Source, now_ms};
+use super::{Exit, Failure, Outcome};
+use crate::config::duration;
+use crate::event::limits::shown;
+use crate::finding::StepUpRequest;
+
+/// Lists open step-up requests, or answers one
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// What waits for an answer
+    List,
+    /// Answers a request
+    Answer(Answer),
+}
+
+#[derive(Debug, clap::Args)]
+struct Answer {
+    /// Id of the request
+    #[arg(value_name = "REQUEST")]
+    request_id: String,
+    /// The decision
+    #[arg(value_parser = ["approved", "denied"])]
+    outcome: String,
+    /// Who decides
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// How the decider is authenticated, where requests ask for it
+    #[arg(long, value_name = "ACR")]
+    acr: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// How long an approval may be used, such as 5m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    valid_for: Option<i64>,
+}
+
+fn parse_duration(text: &str) -> Result<i64, String> {
+    duration::parse(text).filter(|ms| *ms > 0).ok_or_else(|| format!("`{text}` is no duration such as 15m"))
+}
+
+pub fn run(args: Args) -> Outcome {
+    let cluster = args.source.connect()?;
+    match args.task {
+        Task::List => list(&cluster),
+        Task::Answer(answer) => give(&cluster, &answer),
+    }
+}
+
+/// All requests that can be read, oldest first.
+fn requests(cluster: &Cluster) -> Result<Vec<StepUpRequest>, Failure> {
+    let entries = cluster.read(&cluster.config.topics.step_up_requests)?;
+    let mut requests: Vec<StepUpRequest> =
+        entries.iter().filter_map(|entry| serde_json::from_slice(entry.value.as_deref()?).ok()).collect();
+    requests.sort_by_key(|request| request.created_at);
+    Ok(requests)
+}
+
+fn list(cluster: &Cluster) -> Outcome {
+    let decided = |value: &Value| matches!(value.get("outcome").and_then(Value::as_str), Some("approved" | "denied"));
+    let answered: BTreeSet<String> = cluster
+        .read(&cluster.config.topics.step_up_responses)?
+        .iter()
+        .filter_map(|entry| serde_json::from_slice::<Value>(entry.value.as_deref()?).ok())
+        .filter(decided)
+        .filter_map(|value| Some(value.get("request_id")?.as_str()?.to_owned()))
+        .collect();
+    let now = now_ms();
+    let all = requests(cluster)?;
+    let superseded: BTreeSet<&String> = all.iter().filter_map(|request| request.supersedes.as_ref()).collect();
+    for request in &all {
+        let StepUpRequest { request_id, expires_at, .. } = request;
+        if answered.contains(request_id) || superseded.contains(request_id) || *expires_at <= now {
+            continue;
+        }
+        println!("{request_id}  {}  expires in {} s", what(request), (expires_at - now) / 1_000);
+        for reason in &request.risk.reasons {
+            println!("    {}: {}, expected {}", shown(&reason.field), reason.actual, reason.expected);
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// The question in a line.
+fn what(request: &StepUpRequest) -> String {
+    let action = &request.action;
+    let mut text = format!("{} wants to do {}", shown(&request.agent.id), shown(action.tool.as_deref().unwrap_or("something")));
+    let parts = [
+        (
+            "with",
+            action.amount.as_ref().map(|amount| format!("{amount} {}", action.currency.as_deref().unwrap_or_default()).trim().to_owned()),
+        ),
+        ("on", action.target.clone()),
+        ("to", action.destination.clone()),
+        ("for", request.principal.clone()),
+    ];
+    for (word, part) in parts {
+        if let Some(part) = part {
+            text.push_str(&format!(" {word} {}", shown(&part)));
+        }
+    }
+    text
+}
+
+fn give(cluster: &Cluster, answer: &Answer) -> Outcome {
+    let Some(request) = requests(cluster)?.into_iter().find(|request| request.request_id == answer.request_id) else {
+        return Err(Failure::usage(anyhow!("there is no request {}", shown(&answer.request_id))));
+    };
+    let now = now_ms();
+    if request.expires_at <= now {
+        return Err(Failure::usage(anyhow!("{} expired {} s ago, which is a no", request.request_id, (now - request.expires_at) / 1_000)));
+    }
+    if cluster.config.engine.step_up.require_signature {
+        return Err(Failure::usage(anyhow!(
+            "answers must be signed here (step_up.require_signature): answer through the identity provider"
+        )));
+    }
+    let mut value = json!({
+        "request_id": request.request_id,
+        "outcome": answer.outcome,
+        "decided_by": {"sub": answer.by, "auth_time": now},
+        "decided_at": now,
+        "max_uses": 1,
+    });
+    value["params_hash"] = request.params_hash.clone().into();
+    if let Some(acr) = &answer.acr {
+        value["decided_by"]["acr"] = acr.clone().into();
+    }
+    if let Some(reason) = &answer.reason {
+        value["reason"] = reason.clone().into();
+    }
+    if let Some(valid_for) = answer.valid_for {
+        value["valid_until"] = now.saturating_add(valid_for).into();
+    }
+    cluster.send(&cluster.config.topics.step_up_responses, &request.request_id, &value)?;
+    println!("{}: {} by {}", request.request_id, answer.outcome, shown(&answer.by));
+    Ok(Exit::Fine)
+}
