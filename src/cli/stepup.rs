@@ -99,22 +99,12 @@ fn list(cluster: &Cluster) -> Outcome {
 /// The question in a line.
 fn what(request: &StepUpRequest) -> String {
     let action = &request.action;
-    let mut text = format!("{} wants to do {}", shown(&request.agent.id), shown(action.tool.as_deref().unwrap_or("something")));
-    let parts = [
-        (
-            "with",
-            action.amount.as_ref().map(|amount| format!("{amount} {}", action.currency.as_deref().unwrap_or_default()).trim().to_owned()),
-        ),
-        ("on", action.target.clone()),
-        ("to", action.destination.clone()),
-        ("for", request.principal.clone()),
-    ];
-    for (word, part) in parts {
-        if let Some(part) = part {
-            text.push_str(&format!(" {word} {}", shown(&part)));
-        }
-    }
-    text
+    let money =
+        action.amount.as_ref().map(|amount| format!("{amount} {}", action.currency.as_deref().unwrap_or_default()).trim().to_owned());
+    let parts = [("with", money), ("on", action.target.clone()), ("to", action.destination.clone()), ("for", request.principal.clone())];
+    let told = parts.into_iter().filter_map(|(word, part)| Some(format!(" {word} {}", shown(&part?))));
+    let tool = shown(action.tool.as_deref().unwrap_or("something"));
+    std::iter::once(format!("{} wants to do {tool}", shown(&request.agent.id))).chain(told).collect()
 }
 
 fn give(cluster: &Cluster, answer: &Answer) -> Outcome {

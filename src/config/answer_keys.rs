@@ -20,7 +20,7 @@ pub struct AnswerKeys {
 struct Key {
     id: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 /// Why a key cannot be used.
@@ -82,7 +82,10 @@ impl AnswerKeys {
         let algorithm = read.get("alg").and_then(serde_json::Value::as_str);
         let fits =
             |key: &&Key| algorithm == Some(name(key.algorithm)) && (named.is_none() || key.id.is_none() || named == key.id.as_deref());
-        self.keys.iter().filter(fits).any(|key| crypto::verify(signature, message.as_bytes(), &key.key, key.algorithm).unwrap_or(false))
+        self.keys
+            .iter()
+            .filter(fits)
+            .any(|key| crypto::verify(signature, message.as_bytes(), &key.decoding, key.algorithm).unwrap_or(false))
     }
 }
 
@@ -104,7 +107,7 @@ fn key(text: &str) -> Result<Key, KeyError> {
         AlgorithmParameters::EllipticCurve(parameters) if parameters.curve == EllipticCurve::P256 => Algorithm::ES256,
         _ => return Err(KeyError::Kind),
     };
-    Ok(Key { key: DecodingKey::from_jwk(&jwk)?, id: jwk.common.key_id, algorithm })
+    Ok(Key { decoding: DecodingKey::from_jwk(&jwk)?, id: jwk.common.key_id, algorithm })
 }
 
 #[cfg(test)]

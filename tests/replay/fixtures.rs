@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::{EventScore, SessionEnd, Shard};
@@ -95,10 +96,10 @@ fn every_kind_about_answers_and_enforcement_is_found_and_its_near_miss_is_not() 
         let [events, control, expect] = ["jsonl", "control.jsonl", "expect.toml"].map(beside);
         let text = fs::read_to_string(&expect).expect("expectations");
         assert!(text.contains("near-miss") && text.contains("exactly = 0"), "{name} has no near miss");
-        let failed = failures(&[events.clone()], &[control.clone()], &expect);
+        let failed = failures(from_ref(&events), from_ref(&control), &expect);
         wrong.extend(failed.into_iter().map(|failure| format!("{name}: {failure}")));
         // Without what was declared, answered and set there is nothing to hold an action against.
-        assert!(!failures(&[events.clone()], &[], &expect).is_empty(), "{name} is met without control records");
+        assert!(!failures(from_ref(&events), &[], &expect).is_empty(), "{name} is met without control records");
         expected.extend([events, control, expect]);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

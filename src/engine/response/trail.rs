@@ -64,66 +64,65 @@ impl Engine {
                 Output::Score(score) => Some(*score),
                 _ => None,
             });
-            let record = score.and_then(|score| self.decided(event, tables, score, told.as_ref(), at_hand));
+            let record = score.and_then(|score| decided(event, tables, score, told.as_ref(), at_hand.as_ref()));
             records.splice(0..0, record);
         }
         for record in records {
             self.record(record, outputs);
         }
     }
+}
 
-    /// The record of a decision about an action. What is allowed without any rule that speaks of it leaves none, unless the
-    /// agent's contract asks for every one.
-    fn decided(
-        &self,
-        event: &Event<'_>,
-        tables: &Tables,
-        score: EventScore,
-        told: Option<&Finding>,
-        at_hand: Option<super::Responded>,
-    ) -> Option<AuditRecord> {
-        if score.state == ScoreState::Unscorable {
-            return None;
-        }
-        let contract = tables.inventory.contract(&event.agent_id);
-        let limit = contract.and_then(|contract| contract.limit_on(event));
-        let wants_all = contract.is_some_and(|contract| contract.record().audit_log.as_deref() == Some("required"));
-        let covered = at_hand.as_ref().and_then(|at_hand| at_hand.request_id.clone());
-        if score.decision == Decision::Allow && told.is_none() && limit.is_none() && covered.is_none() && !wants_all {
-            return None;
-        }
-        let held = event.status == Some(Status::Denied);
-        let is_covered = at_hand.as_ref().is_some_and(|at_hand| at_hand.is_covered);
-        let outcome = match score.decision {
-            _ if held => "held",
-            _ if is_covered => "covered",
-            Decision::Allow => "allowed",
-            _ => "ran",
-        };
-        let mut record = AuditRecord::new(What::Decision, event.ts, &event.agent_id, outcome);
-        if let Some(finding) = told {
-            tell(&mut record, finding);
-        } else if let (Some(contract), Some(limit)) = (contract, limit) {
-            record.policy =
-                Some(PolicyShown { id: "contract".into(), version: contract.version().to_owned(), rule: format!("limits[{limit}]") });
-        }
-        let text = |field: &Option<std::borrow::Cow<'_, str>>| field.as_deref().map(str::to_owned);
-        record.decision = Some(score.decision);
-        record.score = score.score;
-        record.request_id = covered;
-        record.event_id = Some(event.event_id.to_string());
-        record.session_id = text(&event.session_id);
-        record.tool = Some(event.tool.as_deref().unwrap_or(event.action.as_str()).to_owned());
-        record.tool_server = text(&event.tool_server);
-        record.policy_version = text(&event.policy_version);
-        record.target = text(&event.target);
-        record.destination = text(&event.destination);
-        record.amount = event.amount.as_ref().map(step_up::amount);
-        record.currency = text(&event.currency);
-        record.credential_id = text(&event.credential_id);
-        record.on_behalf_of = text(&event.on_behalf_of);
-        Some(record)
+/// The record of a decision about an action. What is allowed without any rule that speaks of it leaves none, unless the
+/// agent's contract asks for every one.
+fn decided(
+    event: &Event<'_>,
+    tables: &Tables,
+    score: EventScore,
+    told: Option<&Finding>,
+    at_hand: Option<&super::Responded>,
+) -> Option<AuditRecord> {
+    if score.state == ScoreState::Unscorable {
+        return None;
     }
+    let contract = tables.inventory.contract(&event.agent_id);
+    let limit = contract.and_then(|contract| contract.limit_on(event));
+    let wants_all = contract.is_some_and(|contract| contract.record().audit_log.as_deref() == Some("required"));
+    let covered = at_hand.and_then(|at_hand| at_hand.request_id.clone());
+    if score.decision == Decision::Allow && told.is_none() && limit.is_none() && covered.is_none() && !wants_all {
+        return None;
+    }
+    let held = event.status == Some(Status::Denied);
+    let is_covered = at_hand.is_some_and(|at_hand| at_hand.is_covered);
+    let outcome = match score.decision {
+        _ if held => "held",
+        _ if is_covered => "covered",
+        Decision::Allow => "allowed",
+        _ => "ran",
+    };
+    let mut record = AuditRecord::new(What::Decision, event.ts, &event.agent_id, outcome);
+    if let Some(finding) = told {
+        tell(&mut record, finding);
+    } else if let (Some(contract), Some(limit)) = (contract, limit) {
+        record.policy =
+            Some(PolicyShown { id: "contract".into(), version: contract.version().to_owned(), rule: format!("limits[{limit}]") });
+    }
+    let text = |field: &Option<std::borrow::Cow<'_, str>>| field.as_deref().map(str::to_owned);
+    record.decision = Some(score.decision);
+    record.score = score.score;
+    record.request_id = covered;
+    record.event_id = Some(event.event_id.to_string());
+    record.session_id = text(&event.session_id);
+    record.tool = Some(event.tool.as_deref().unwrap_or(event.action.as_str()).to_owned());
+    record.tool_server = text(&event.tool_server);
+    record.policy_version = text(&event.policy_version);
+    record.target = text(&event.target);
+    record.destination = text(&event.destination);
+    record.amount = event.amount.as_ref().map(step_up::amount);
+    record.currency = text(&event.currency);
+    record.credential_id = text(&event.credential_id);
+    record.on_behalf_of = text(&event.on_behalf_of);
+    Some(record)
 }
 
 /// What a finding says.

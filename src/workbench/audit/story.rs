@@ -93,7 +93,7 @@ fn on_behalf_of(record: &AuditRecord) -> String {
 /// `issued a refund of 32.00 EUR`.
 fn deed(record: &AuditRecord) -> String {
     let tool = record.tool.as_deref().unwrap_or("something");
-    let mut text = match tool.split_once('_').and_then(|(verb, rest)| Some((PAST.iter().find(|(known, _)| *known == verb)?.1, rest))) {
+    let what = match tool.split_once('_').and_then(|(verb, rest)| Some((PAST.iter().find(|(known, _)| *known == verb)?.1, rest))) {
         Some((past, thing)) => {
             let thing = thing.replace('_', " ");
             let article = match thing.chars().next() {
@@ -105,19 +105,13 @@ fn deed(record: &AuditRecord) -> String {
         }
         None => format!("called {tool}"),
     };
-    if let Some(amount) = &record.amount {
-        text.push_str(&format!(" of {amount}"));
-        if let Some(currency) = &record.currency {
-            text.push_str(&format!(" {currency}"));
-        }
-    }
-    if let Some(target) = &record.target {
-        text.push_str(&format!(" on {target}"));
-    }
-    if let Some(destination) = &record.destination {
-        text.push_str(&format!(" to {destination}"));
-    }
-    text
+    let amount = record.amount.as_ref().map(|amount| match &record.currency {
+        Some(currency) => format!(" of {amount} {currency}"),
+        None => format!(" of {amount}"),
+    });
+    let target = record.target.as_ref().map(|target| format!(" on {target}"));
+    let destination = record.destination.as_ref().map(|destination| format!(" to {destination}"));
+    [Some(what), amount, target, destination].into_iter().flatten().collect()
 }
 
 fn under(record: &AuditRecord) -> String {
