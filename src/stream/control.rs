@@ -9,7 +9,7 @@ use super::record::{InputPartition, Record};
 use super::shards::{Assembly, Shards};
 use super::state::commands::Command;
 use super::state::form;
-use super::tables::Entry;
+use super::tables::{self, Entry};
 
 /// Between two looks at the wall clock: expiry of requests and of waiting for acknowledgements is told this late.
 const TICK_EVERY: Duration = Duration::from_secs(1);
@@ -64,8 +64,18 @@ impl Shards {
                     assembly.meters.state_bytes.inc_by(record.bytes());
                     result = result.and(outbox.send(stored(from, state, record)));
                 }
-                // Every instance reads it; one shard says so.
-                Err(cause) if from.input == 0 && from.partition == 0 => {
+                Err(cause) => {
+                    if let Some(record) = tables::judged(&entry.given) {
+                        owned.engine.on_control(&record, follower.tables(), outputs);
+                        let command = Command::Control(entry.given.clone());
+                        let record = owned.commands.note(&prefix(assembly, from), owned.next, command);
+                        assembly.meters.state_bytes.inc_by(record.bytes());
+                        result = result.and(outbox.send(stored(from, state, record)));
+                    }
+                    // Every instance reads it; one shard says so.
+                    if from.input != 0 || from.partition != 0 {
+                        continue;
+                    }
                     assembly.meters.dead_letters.with_label_values(&["control_record"]).inc();
                     result = result.and(outbox.send(refused(
                         from,
@@ -75,7 +85,6 @@ impl Shards {
                         cause,
                     )));
                 }
-                Err(_) => (),
             }
         }
         result.and(self.publish(from))

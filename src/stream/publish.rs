@@ -29,6 +29,14 @@ impl Shards {
                 Output::Sighting(sighting) => {
                     result = result.and(self.outbox.send(keyed(from, &self.sightings, &sighting.key(), &*sighting)));
                 }
+                Output::State(state) => {
+                    result = result.and(self.outbox.send(keyed(from, &self.agent_state, &state.agent_id, &*state)));
+                }
+                Output::Audit(record) => {
+                    let key = Some(record.agent_id.as_bytes().to_vec());
+                    let (topic, value) = (Arc::clone(&self.audit), Some(record.to_bytes()));
+                    result = result.and(self.outbox.send(Record { from, topic, partition: None, key, value, headers: Vec::new() }));
+                }
                 Output::StepUp(request) => {
                     self.assembly.meters.step_up_requests.inc();
                     result = result.and(self.outbox.send(keyed(from, &self.step_up_requests, &request.agent.id, &*request)));

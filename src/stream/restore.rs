@@ -190,7 +190,7 @@ pub fn stateless(assembly: &Assembly, wanted: Wanted<'_>) -> Restored {
 fn repeat(engine: &mut Engine, command: &Command, tables: &Tables, outputs: &mut Vec<Output>) {
     match command {
         Command::Control(given) => {
-            if let Ok(record) = tables::read(given) {
+            if let Some(record) = tables::judged(given) {
                 engine.on_control(&record, tables, outputs);
             }
         }

@@ -182,6 +182,18 @@ pub fn read(given: &Given) -> Result<ControlRecord, crate::govern::control::Cont
     ControlRecord::from_payload(table, given.ts, &given.key, given.payload.as_deref())
 }
 
+/// What the shards judge of a record: what it says, or that it should have been an answer and cannot be read.
+pub fn judged(given: &Given) -> Option<ControlRecord> {
+    let is_answer = ControlTopic::ALL.get(usize::from(given.table)) == Some(&ControlTopic::StepUpResponses);
+    match read(given) {
+        Ok(record) => Some(record),
+        Err(why) if is_answer => {
+            Some(ControlRecord::malformed_answer(given.ts, &given.key, given.payload.as_deref().unwrap_or_default(), &why))
+        }
+        Err(_) => None,
+    }
+}
+
 fn number(table: ControlTopic) -> u8 {
     ControlTopic::ALL.iter().zip(0..).find(|(known, _)| **known == table).map_or(0, |(_, number)| number)
 }
