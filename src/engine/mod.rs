@@ -160,7 +160,9 @@ impl Engine {
         let turned =
             version.and_then(|version| self.agents.get_mut(agent).turn_to_version(version, event.ts, HASH_KEY, &mut self.detector.model));
         self.change_log.note(agent, event, turned);
-        let (slot, too_late) = self.session_for(event, agent, key, outputs);
+        let role = || tables.inventory.contract(&event.agent_id).and_then(|contract| contract.record().role.as_deref());
+        let work = event.task_type.as_deref().or_else(role);
+        let (slot, too_late) = self.session_for(event, agent, key, work, outputs);
         let gap_ms = self.gap(event, agent, slot);
         let newest = &mut self.agents.get_mut(agent).newest_ts;
         if event.ts < *newest {
@@ -300,8 +302,16 @@ impl Engine {
         self.agents.get(agent).open.iter().copied().find(|&slot| self.sessions.get(slot).key == key)
     }
 
-    /// The session that the event belongs to; true if the event is older than a closed session's last, so that it is scored by itself.
-    fn session_for(&mut self, event: &Event<'_>, slot: AgentSlot, key: u64, outputs: &mut Vec<Output>) -> (SessionSlot, bool) {
+    /// The session that the event belongs to, of the group that does the same `work` (the task type, else the declared role); true if
+    /// the event is older than a closed session's last, so that it is scored by itself.
+    fn session_for(
+        &mut self,
+        event: &Event<'_>,
+        slot: AgentSlot,
+        key: u64,
+        work: Option<&str>,
+        outputs: &mut Vec<Output>,
+    ) -> (SessionSlot, bool) {
         if let Some(open) = self.find_open(slot, key) {
             let begun = self.sessions.get(open).begun;
             let agent = self.agents.get_mut(slot);
@@ -328,7 +338,7 @@ impl Engine {
                 self.close(open, outputs);
             }
         }
-        let group = event.task_type.as_deref().and_then(|task| self.group(task));
+        let group = work.and_then(|work| self.group(work));
         let agent = self.agents.get_mut(slot);
         let detected = self.detector.open(agent.current, group);
         let session = Session {

@@ -128,3 +128,14 @@ fn what_a_late_event_breaks_is_said_and_ended_at_once() {
     shard.feed_line(&format!(r#"{{"event_id":"late","ts":{},"agent_id":"a","session_id":"s","tool":"export"}}"#, START_MS - 1_000));
     assert_eq!(lives(&shard.findings), [(Kind::ForbiddenAction, Activity::Open, 1), (Kind::ForbiddenAction, Activity::Close, 1)]);
 }
+
+#[test]
+fn an_agent_without_a_task_type_is_grouped_by_its_declared_role() {
+    let groups = |yaml: &str, events: &[&str]| -> Vec<String> {
+        let shard = run(EngineConfig::default(), yaml, events);
+        shard.engine.detector().model.groups.iter().map(|group| group.name.to_string()).collect()
+    };
+    assert_eq!(groups("{agent: a, role: reviewer}", &[r#""tool":"read""#]), ["reviewer"]);
+    assert_eq!(groups("{agent: a, role: reviewer}", &[r#""tool":"read","task_type":"triage""#]), ["triage"]);
+    assert!(groups("{agent: a}", &[r#""tool":"read""#]).is_empty());
+}
