@@ -51,6 +51,8 @@ use crate::stats::{elementary, hash};
 
 /// Seeds the hashes of names. Part of the stored state: a snapshot is read under the key it was written with.
 const HASH_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
+/// A stream further behind the clock than this is a backlog or a recording: there its own time alone expires what waits, as in a replay.
+const BACKLOG_MS: i64 = 24 * 3_600_000;
 /// Groups that are modelled; agents of further ones are judged by the population.
 const GROUPS_MAX: usize = 4096;
 
@@ -218,7 +220,9 @@ impl Engine {
 
     /// The wall clock moved: unanswered requests expire, suspensions that nobody confirms are told. Stream time stays.
     pub fn on_tick(&mut self, now_ms: i64, _tables: &Tables, outputs: &mut Vec<Output>) {
-        self.pass_response_time(now_ms, outputs);
+        if now_ms.saturating_sub(self.stream_ms) <= BACKLOG_MS {
+            self.pass_response_time(now_ms, outputs);
+        }
     }
 
     /// What was asked, answered and enforced.
