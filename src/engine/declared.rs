@@ -2,18 +2,18 @@
 //! the life of any other, and at most one question.
 
 use super::alarm::Again;
-use super::sessions::{Session, SessionSlot};
+use super::sessions::SessionSlot;
 use super::step_up::{Asking, Because, Wish};
-use super::{Engine, Output, identifier, severity};
+use super::{Engine, Output, severity};
 use crate::baseline::agent::Stratum;
 use crate::config::ColdStart;
 use crate::event::Event;
 use crate::finding::step_up_request::DecisionRequired;
-use crate::finding::{Activity, Decision, Finding, Kind, PolicyShown, Reason, techniques};
+use crate::finding::{Decision, Finding, Kind, PolicyShown, Reason};
 use crate::govern::{Judgement, Tables, Violation};
 
 /// Reasons that a finding lists.
-const REASONS_LISTED: usize = 8;
+pub(super) const REASONS_LISTED: usize = 8;
 
 /// What came of an event's declared rules.
 #[derive(Debug)]
@@ -85,43 +85,17 @@ impl Engine {
     }
 
     fn declared_finding(&self, event: &Event<'_>, slot: SessionSlot, violation: &Violation) -> Finding {
-        let Session { context, id, .. } = self.sessions.get(slot);
         let Violation { kind, severity, decision, title, reasons, normal_if, rule, contract, ask: _ } = violation;
-        let agent_id = event.agent_id.to_string();
-        let session_id = id.as_deref().map(str::to_owned);
-        let event_id = event.event_id.to_string();
+        let (id, version) = contract.as_ref().map_or(("policy", &self.policy_version), |version| ("contract", version));
+        let policy = PolicyShown { id: id.into(), version: version.clone(), rule: rule.clone() };
         Finding {
-            finding_id: identifier::of(&[&agent_id, kind.as_str(), session_id.as_deref().unwrap_or(""), &event_id]),
-            activity: Activity::Open,
-            kind: *kind,
             severity: *severity,
             risk: severity::risk_of(*severity),
             decision: *decision,
             title: title.clone(),
-            agent_id,
-            agents: Vec::new(),
-            agent_version: context.agent_version.as_deref().map(str::to_owned),
-            session_id,
-            task_type: context.task_type.as_deref().map(str::to_owned),
-            credential_id: context.credential_id.as_deref().map(str::to_owned),
-            on_behalf_of: context.on_behalf_of.as_deref().map(str::to_owned),
-            first_seen: event.ts,
-            last_seen: event.ts,
-            count: 1,
-            detected_at: self.stream_ms,
-            score: None,
-            p_value: None,
             reasons: reasons.clone(),
             normal_if: Some(normal_if.clone()),
-            baseline: None,
-            change: None,
-            policy: match contract {
-                Some(version) => PolicyShown { id: "contract".into(), version: version.clone(), rule: rule.clone() },
-                None => PolicyShown { id: "policy".into(), version: self.policy_version.clone(), rule: rule.clone() },
-            },
-            techniques: techniques::of(*kind).iter().map(|&id| id.to_owned()).collect(),
-            events: vec![event_id],
-            trace_id: context.trace_id.as_deref().map(str::to_owned),
+            ..self.of_session(slot, *kind, event.event_id.to_string(), policy, event.ts)
         }
     }
 

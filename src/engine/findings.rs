@@ -14,7 +14,7 @@ use crate::config::AlarmBudget;
 use crate::detect::OpenSession;
 use crate::detect::family::Family;
 use crate::finding::{
-    Activity, BaselineShown, Change, Decision, EvidenceWord, Finding, Kind, PolicyShown, Reason, Severity,
+    BaselineShown, Change, Decision, EvidenceWord, Finding, Kind, PolicyShown, Reason,
     techniques::{self, Refinement},
 };
 use crate::govern::control::ChangeRecord;
@@ -90,43 +90,44 @@ impl Engine {
     fn behaviour(&self, slot: SessionSlot, explanation: Explanation, family: Family, crossed: &Crossed) -> Finding {
         let Crossed { p, threshold, decision } = *crossed;
         let session = self.sessions.get(slot);
-        let Session { context, detected, agent, id, .. } = session;
-        let agent_id = self.agents.get(*agent).id.to_string();
+        let Session { detected, agent, .. } = session;
         let Explanation { kind, title, reasons, normal_if, brand_new, new_destination, event_id, .. } = explanation;
         let is_expected = is_expected(detected);
         let worst = severity::severity(p, threshold.alpha);
         let severity = if is_expected && !brand_new { severity::soften(worst) } else { worst };
-        let session_id = id.as_deref().map(str::to_owned);
-        let change = if is_expected { self.change_log.explaining(*agent, &agent_id, self.stream_ms, EXPECTED) } else { None };
+        let agent_id = &self.agents.get(*agent).id;
+        let change = if is_expected { self.change_log.explaining(*agent, agent_id, self.stream_ms, EXPECTED) } else { None };
+        let policy = self.policy(format!("{}; family {}", self.budget_rule(threshold.alpha), family.letter()));
         Finding {
-            finding_id: identifier::of(&[&agent_id, kind.as_str(), session_id.as_deref().unwrap_or(""), &event_id]),
-            activity: Activity::Open,
-            kind,
             severity,
             risk: severity::risk(p, threshold.alpha),
             decision,
             title,
-            agent_id,
-            agents: Vec::new(),
-            agent_version: context.agent_version.as_deref().map(str::to_owned),
-            session_id,
-            task_type: context.task_type.as_deref().map(str::to_owned),
-            credential_id: context.credential_id.as_deref().map(str::to_owned),
-            on_behalf_of: context.on_behalf_of.as_deref().map(str::to_owned),
-            first_seen: session.last_ts,
-            last_seen: session.last_ts,
-            count: 1,
-            detected_at: self.stream_ms,
             score: Some(surprise(p)),
             p_value: Some(p),
             reasons,
             normal_if,
             baseline: Some(self.shown(detected, threshold.evidence)),
             change,
-            policy: self.policy(format!("{}; family {}", self.budget_rule(threshold.alpha), family.letter())),
             techniques: owned(techniques::refined(kind, new_destination.then_some(Refinement::NewDestination))),
+            ..self.of_session(slot, kind, event_id, policy, session.last_ts)
+        }
+    }
+
+    /// A finding about the session, opened by its event `event_id`; `at` is the time of what it is about.
+    pub(super) fn of_session(&self, slot: SessionSlot, kind: Kind, event_id: String, policy: PolicyShown, at: i64) -> Finding {
+        let Session { context, agent, id, .. } = self.sessions.get(slot);
+        let agent_id = self.agents.get(*agent).id.to_string();
+        let finding_id = identifier::of(&[&agent_id, kind.as_str(), id.as_deref().unwrap_or(""), &event_id]);
+        Finding {
+            agent_version: context.agent_version.as_deref().map(str::to_owned),
+            session_id: id.as_deref().map(str::to_owned),
+            task_type: context.task_type.as_deref().map(str::to_owned),
+            credential_id: context.credential_id.as_deref().map(str::to_owned),
+            on_behalf_of: context.on_behalf_of.as_deref().map(str::to_owned),
             events: vec![event_id],
             trace_id: context.trace_id.as_deref().map(str::to_owned),
+            ..Finding::opened(finding_id, kind, agent_id, policy, at, self.stream_ms)
         }
     }
 
@@ -138,23 +139,14 @@ impl Engine {
         let change = explained.unwrap_or_else(|| Change::unexplained("unexplained-drift"));
         let field = drift.metric.field();
         let times = format!("×{:.2}", drift.factor);
-        let reason = Reason {
-            channel: if drift.metric == Metric::Duration { "duration" } else { "volume" }.into(),
-            field: field.into(),
-            expected: "×1.00 of the reference taken after 60 sessions".into(),
-            actual: times.clone(),
-            pattern: None,
-            evidence: None,
-            contribution: 1.0,
-            detail: serde_json::Map::new(),
-        };
+        let channel = if drift.metric == Metric::Duration { "duration" } else { "volume" };
+        let reason = Reason::of_fact(channel, field, "×1.00 of the reference taken after 60 sessions".into(), times.clone());
         Finding {
             title: format!("{field} has drifted to {times} of the agent's frozen reference; its baseline is frozen until a verdict"),
             agent_version: baseline.version.as_deref().map(str::to_owned),
             reasons: vec![reason],
             normal_if: Some(format!("{field} went back to the reference, or the change were declared")),
-            policy: self.policy("golden reference".into()),
-            ..self.of_agent(agent_id, kind, &[field, &baseline.sessions.to_string()], Some(change))
+            ..self.of_agent(agent_id, kind, &[field, &baseline.sessions.to_string()], Some(change), "golden reference")
         }
     }
 
@@ -167,61 +159,24 @@ impl Engine {
         let kind = Kind::DriftAttributed;
         let what = change_log::kind_name(record.kind);
         let change = change_log::declared_change(record, self.stream_ms.max(record.at), "unapproved-change");
-        let reason = Reason {
-            channel: "session".into(),
-            field: "approved_by".into(),
-            expected: "a change somebody approved".into(),
-            actual: "approved by nobody".into(),
-            pattern: None,
-            evidence: None,
-            contribution: 1.0,
-            detail: serde_json::Map::new(),
-        };
+        let reason = Reason::of_fact("session", "approved_by", "a change somebody approved".into(), "approved by nobody".into());
         let finding = Finding {
             title: format!("A change of {what} that nobody approved"),
             reasons: vec![reason],
             normal_if: Some("the record named who approved it".into()),
-            policy: self.policy("changes are approved".into()),
             techniques: owned(techniques::refined(kind, Some(Refinement::UnapprovedChange))),
-            ..self.of_agent(agent_id, kind, &[what, &record.at.to_string()], Some(change))
+            ..self.of_agent(agent_id, kind, &[what, &record.at.to_string()], Some(change), "changes are approved")
         };
         Some(Output::Finding(Box::new(finding)))
     }
 
     /// A finding of a change, about no session and no event.
-    fn of_agent(&self, agent_id: &str, kind: Kind, told_apart: &[&str], change: Option<Change>) -> Finding {
+    fn of_agent(&self, agent_id: &str, kind: Kind, told_apart: &[&str], change: Option<Change>, rule: &str) -> Finding {
         let mut parts = vec![agent_id, kind.as_str()];
         parts.extend(told_apart);
-        Finding {
-            finding_id: identifier::of(&parts),
-            activity: Activity::Open,
-            kind,
-            severity: Severity::Low,
-            risk: LOW_RISK,
-            decision: Decision::Alert,
-            title: String::new(),
-            agent_id: agent_id.into(),
-            agents: Vec::new(),
-            agent_version: None,
-            session_id: None,
-            task_type: None,
-            credential_id: None,
-            on_behalf_of: None,
-            first_seen: self.stream_ms,
-            last_seen: self.stream_ms,
-            count: 1,
-            detected_at: self.stream_ms,
-            score: None,
-            p_value: None,
-            reasons: Vec::new(),
-            normal_if: None,
-            baseline: None,
-            change,
-            policy: self.policy(String::new()),
-            techniques: owned(techniques::of(kind)),
-            events: Vec::new(),
-            trace_id: None,
-        }
+        let policy = self.policy(rule.into());
+        let opened = Finding::opened(identifier::of(&parts), kind, agent_id.into(), policy, self.stream_ms, self.stream_ms);
+        Finding { risk: LOW_RISK, change, ..opened }
     }
 
     /// What the session was compared with.

@@ -148,3 +148,41 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
 }
+
+impl Finding {
+    /// A finding of `kind` that opens at stream time `detected_at` about what happened at `at`, with no word said yet: low, and
+    /// alerted. Whoever opens it says the rest.
+    #[must_use]
+    pub fn opened(finding_id: String, kind: Kind, agent_id: String, policy: PolicyShown, at: i64, detected_at: i64) -> Self {
+        Self {
+            finding_id,
+            activity: Activity::Open,
+            kind,
+            severity: Severity::Low,
+            risk: 0,
+            decision: Decision::Alert,
+            title: String::new(),
+            agent_id,
+            agents: Vec::new(),
+            agent_version: None,
+            session_id: None,
+            task_type: None,
+            credential_id: None,
+            on_behalf_of: None,
+            first_seen: at,
+            last_seen: at,
+            count: 1,
+            detected_at,
+            score: None,
+            p_value: None,
+            reasons: Vec::new(),
+            normal_if: None,
+            baseline: None,
+            change: None,
+            policy,
+            techniques: techniques::of(kind).iter().map(|&id| id.to_owned()).collect(),
+            events: Vec::new(),
+            trace_id: None,
+        }
+    }
+}

@@ -69,6 +69,23 @@ pub struct Reason {
     pub detail: Map<String, Value>,
 }
 
+impl Reason {
+    /// A reason that rests on a fact, not on a count of what was seen before; the whole of its finding.
+    #[must_use]
+    pub fn of_fact(channel: &str, field: &str, expected: String, actual: String) -> Self {
+        Self {
+            channel: channel.to_owned(),
+            field: field.to_owned(),
+            expected,
+            actual,
+            pattern: None,
+            evidence: None,
+            contribution: 1.0,
+            detail: Map::new(),
+        }
+    }
+}
+
 /// How much of its own history a score rests on (DETECTION.md, section 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -26,7 +26,7 @@ pub use judge::{Judge, Judgement, Memory};
 pub use record::InventoryRecord;
 pub use sightings::{Sighting, Sightings};
 pub use tables::Tables;
-pub use violation::{Ask, Violation};
+pub use violation::{Ask, Draft, Violation};
 
 #[cfg(test)]
 mod tests;

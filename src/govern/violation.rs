@@ -1,7 +1,5 @@
 //! A declared rule that an event breaks, with all that a finding and a step-up request need.
 
-use serde_json::Map;
-
 use crate::config::Policy;
 use crate::event::limits::shown;
 use crate::finding::step_up_request::DecisionRequired;
@@ -44,7 +42,8 @@ pub struct Ask {
 }
 
 /// Texts of a violation, before severity and decision are known.
-pub(super) struct Draft {
+#[expect(missing_docs, reason = "the names are those of the finding and its reason")]
+pub struct Draft {
     pub kind: Kind,
     pub rule: String,
     pub title: String,
@@ -56,19 +55,11 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The violation; `is_sensitive` as in [`Policy::verdict`].
+    #[must_use]
     pub fn judged(self, contract: Option<&str>, is_sensitive: bool, policy: &Policy) -> Violation {
         let Self { kind, rule, title, field, expected, actual, normal_if } = self;
         let (severity, decision) = policy.verdict(kind, is_sensitive);
-        let reason = Reason {
-            channel: kind.as_str().to_owned(),
-            field: field.to_owned(),
-            expected,
-            actual,
-            pattern: None,
-            evidence: None,
-            contribution: 1.0,
-            detail: Map::new(),
-        };
+        let reason = Reason::of_fact(kind.as_str(), field, expected, actual);
         let contract = contract.map(str::to_owned);
         Violation { kind, severity, decision, title, reasons: vec![reason], normal_if, rule, contract, ask: None }
     }

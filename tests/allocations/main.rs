@@ -21,12 +21,10 @@ const AGENTS: usize = 16;
 const ROUNDS: usize = 12;
 /// Until then the agents are young, and much is new.
 const WARM_ROUNDS: usize = 8;
-/// Share of events that allocate nothing. The others are those at which a short session's lists grow, and all of an agent about which
-/// something was asked: each is held against the requests.
-const WITHOUT_MIN: f64 = 0.50;
-/// Allocations an event on average: a dozen and more for agents about which something was asked, and the few events of sessions that are
-/// close to an alarm.
-const MEAN_MAX: f64 = 9.0;
+/// Share of events that allocate nothing: the others are those at which a short session's lists grow.
+const WITHOUT_MIN: f64 = 0.80;
+/// Allocations an event on average. Most of them are made by the few events of sessions that are close to an alarm.
+const MEAN_MAX: f64 = 1.5;
 const ORIGIN: Origin = Origin { partition: 0, offset: 0 };
 
 #[test]

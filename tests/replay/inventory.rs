@@ -5,15 +5,7 @@ use std::path::Path;
 
 use super::command::gaitkeeper;
 
-const EXAMPLE: &str = r#"agent: release-assistant
-owner: platform-team
-identity_type: workload_identity
-auth: oidc_short_lived_token
-allowed_actions: ["read_ci_status", "create_release_note", "trigger_staging_deploy"]
-forbidden_actions: ["deploy_production", "change_permissions", "export_customer_data"]
-audit_log: required
-review_cycle: quarterly
-"#;
+const EXAMPLE: &str = include_str!("../../fixtures/inventory/release-assistant.yaml");
 
 fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);

@@ -113,16 +113,9 @@ pub fn of_event(told: &Told<'_>) -> Explanation {
 #[must_use]
 pub fn of_denials(detector: &Detector, tool: crate::baseline::ToolId, denials: usize) -> Reason {
     let name = quoted(detector.model.tools.name(tool));
-    Reason {
-        channel: Kind::Outcome.as_str().into(),
-        field: "denied_then_ok".into(),
-        expected: format!("{name} not to run after it was denied"),
-        actual: format!("{name} ran after {denials} denials in this session"),
-        pattern: None,
-        evidence: None,
-        contribution: 0.0,
-        detail: Map::new(),
-    }
+    let (expected, actual) =
+        (format!("{name} not to run after it was denied"), format!("{name} ran after {denials} denials in this session"));
+    Reason { contribution: 0.0, ..Reason::of_fact(Kind::Outcome.as_str(), "denied_then_ok", expected, actual) }
 }
 
 /// The kind of finding that a channel makes.

@@ -3,11 +3,12 @@
 use super::super::enforcement::{self, Turn};
 use super::super::step_up::{Answered, Refusal};
 use super::super::{Engine, Output};
-use super::raised::Draft;
+use super::raised::Alone;
 use super::{NOBODY, REFUSED_KEPT};
 use crate::event::limits::shown;
 use crate::finding::Kind;
 use crate::finding::audit_record::{AnswerShown, AuditRecord, What};
+use crate::govern::Draft;
 use crate::govern::control::{AgentStateRecord, Answer, Confirmation, EnforcementAck};
 
 impl Engine {
@@ -77,20 +78,19 @@ impl Engine {
         let request = desk.requests.find(request_id).map(|tracked| tracked.request.clone());
         let session_id = request.as_ref().and_then(|request| request.agent.session_id.clone());
         let code = refusal.as_str();
-        let raised = self.raise_alone(Draft {
-            kind: Kind::AnswerRefused,
-            agent_id: agent,
-            session_id: session_id.as_deref(),
-            subject: request_id,
-            record: request_id,
-            at,
-            title: format!("An answer to {} was refused: {code}", shown(request_id)),
-            field: code,
-            expected: expected(refusal).to_owned(),
-            actual: said,
-            normal_if: format!("{}: {}", code, expected(refusal)),
-            rule: code.to_owned(),
-        });
+        let about = Alone { agent_id: agent, session_id: session_id.as_deref(), subject: request_id, at };
+        let raised = self.raise_alone(
+            &about,
+            Draft {
+                kind: Kind::AnswerRefused,
+                rule: code.to_owned(),
+                title: format!("An answer to {} was refused: {code}", shown(request_id)),
+                field: code,
+                expected: expected(refusal).to_owned(),
+                actual: said,
+                normal_if: format!("{}: {}", code, expected(refusal)),
+            },
+        );
         let mut record = AuditRecord::new(What::Answer, at, agent, code);
         if let Some(request) = &request {
             super::trail::describe(&mut record, request);
@@ -141,20 +141,19 @@ impl Engine {
         let Some(standing) = self.response.desk(agent).and_then(|desk| desk.standing.clone()) else { return };
         let state_id = standing.record.state_id.clone().unwrap_or_default();
         if confirmed.confirmation == Confirmation::Failed {
-            let raised = self.raise_alone(Draft {
-                kind: Kind::EnforcementUnconfirmed,
-                agent_id: agent,
-                session_id: None,
-                subject: &state_id,
-                record: &state_id,
-                at,
-                title: format!("{} could not enforce the state of {}", shown(&ack.enforced_by), shown(agent)),
-                field: "confirmation",
-                expected: Confirmation::Confirmed.as_str().to_owned(),
-                actual: Confirmation::Failed.as_str().to_owned(),
-                normal_if: "the enforcement point had done it".into(),
-                rule: "ack_within".into(),
-            });
+            let about = Alone { agent_id: agent, session_id: None, subject: &state_id, at };
+            let raised = self.raise_alone(
+                &about,
+                Draft {
+                    kind: Kind::EnforcementUnconfirmed,
+                    rule: "ack_within".into(),
+                    title: format!("{} could not enforce the state of {}", shown(&ack.enforced_by), shown(agent)),
+                    field: "confirmation",
+                    expected: Confirmation::Confirmed.as_str().to_owned(),
+                    actual: Confirmation::Failed.as_str().to_owned(),
+                    normal_if: "the enforcement point had done it".into(),
+                },
+            );
             self.keep_finding(raised.as_ref(), outputs);
             outputs.extend(raised);
         } else {

@@ -3,14 +3,13 @@
 use super::super::sessions::SessionSlot;
 use super::super::step_up::{Asked, Asking, Because, Cover, Difference, State, Wish};
 use super::super::{Engine, Output, identifier};
-use super::raised::Broken;
 use crate::event::limits::shown;
 use crate::event::{Event, Status};
 use crate::finding::audit_record::{AuditRecord, What};
 use crate::finding::step_up_request::DecisionRequired;
 use crate::finding::{Decision, Kind, PolicyShown};
 use crate::govern::control::{AgentStateRecord, Confirmation, EnforcementState};
-use crate::govern::{Tables, Violation};
+use crate::govern::{Draft, Tables, Violation};
 
 /// What was made of an action.
 #[derive(Debug, Clone, Default)]
@@ -44,15 +43,11 @@ impl Engine {
         if event.status == Some(Status::Denied) {
             return Responded { asks_by_state, ..Responded::default() };
         }
-        let (rule, contract) = match limit {
-            Some(limit) => (limit.rule.clone(), limit.contract.clone()),
-            None => ("agent-state".to_owned(), None),
-        };
+        let limit = limit.map(|limit| (limit.rule.clone(), limit.contract.clone()));
         let is_required = limit.is_some() || asks_by_state;
-        let names =
-            Names { agent: shown(&event.agent_id), action: shown(event.tool.as_deref().unwrap_or(event.action.as_str())), rule, contract };
+        let names = || Names::of(event, limit.as_ref().map_or("agent-state", |(rule, _)| rule));
         if let Some((state, since)) = forbidden {
-            violations.push(self.violation(names.acted(state, since)));
+            violations.push(self.violation(names().acted(state, since), None));
         }
         let mut responded = Responded::default();
         let broken = match self.cover(event, is_required) {
@@ -69,23 +64,23 @@ impl Engine {
                 responded = Responded { is_covered: true, request_id: Some(request_id), asks_by_state: false };
                 None
             }
-            Cover::Missing(request) => Some(names.missing(request.as_ref().map(|(_, state)| *state))),
+            Cover::Missing(request) => Some(names().missing(request.as_ref().map(|(_, state)| *state))),
             Cover::Mismatch(request_id, difference) => {
                 responded.request_id = Some(request_id.clone());
-                Some(names.mismatch(&request_id, difference))
+                Some(names().mismatch(&request_id, difference))
             }
             Cover::Replayed(request_id) => {
                 responded.request_id = Some(request_id.clone());
-                Some(names.replayed(&request_id))
+                Some(names().replayed(&request_id))
             }
             Cover::Refused(request_id, state) => {
                 responded.request_id = Some(request_id.clone());
-                Some(names.refused(&request_id, state))
+                Some(names().refused(&request_id, state))
             }
         };
         if let Some(broken) = broken {
-            let violation = self.violation(broken);
-            violations.push(violation);
+            let contract = limit.as_ref().and_then(|(_, contract)| contract.as_deref());
+            violations.push(self.violation(broken, contract));
         }
         responded
     }
@@ -149,16 +144,16 @@ impl Engine {
     pub(in super::super) fn ask_by_state(&mut self, event: &Event<'_>, writes: bool, outputs: &mut Vec<Output>) {
         let Some(standing) = self.response.desk(&event.agent_id).and_then(|desk| desk.standing.clone()) else { return };
         let state_id = standing.record.state_id.clone().unwrap_or_default();
-        let violation = self.violation(Broken {
+        let draft = Draft {
             kind: Kind::ApprovalMissing,
+            rule: "agent-state".into(),
             title: String::new(),
             field: "agent_state",
             expected: EnforcementState::Active.as_str().to_owned(),
             actual: EnforcementState::StepUpRequired.as_str().to_owned(),
             normal_if: String::new(),
-            rule: "agent-state".into(),
-            contract: None,
-        });
+        };
+        let violation = self.violation(draft, None);
         let because = Because {
             finding_id: standing.record.finding_id.as_ref().unwrap_or(&state_id),
             policy: &PolicyShown { id: "policy".into(), version: self.policy_version.clone(), rule: violation.rule },
@@ -215,14 +210,18 @@ struct Names {
     agent: String,
     action: String,
     rule: String,
-    contract: Option<String>,
 }
 
 impl Names {
-    fn acted(&self, state: EnforcementState, since: i64) -> Broken {
+    fn of(event: &Event<'_>, rule: &str) -> Self {
+        let action = event.tool.as_deref().unwrap_or(event.action.as_str());
+        Self { agent: shown(&event.agent_id), action: shown(action), rule: rule.to_owned() }
+    }
+
+    fn acted(&self, state: EnforcementState, since: i64) -> Draft {
         let Self { agent, action, .. } = self;
         let word = state.as_str();
-        Broken {
+        Draft {
             kind: Kind::ActedAfterSuspension,
             title: format!("{agent} did {action} after it was {word}"),
             field: "agent_state",
@@ -230,13 +229,12 @@ impl Names {
             actual: action.clone(),
             normal_if: format!("{agent} were active, or stopped by its enforcement point"),
             rule: "agent-state".into(),
-            contract: None,
         }
     }
 
-    fn missing(self, state: Option<State>) -> Broken {
-        let Self { agent, action, rule, contract } = self;
-        Broken {
+    fn missing(self, state: Option<State>) -> Draft {
+        let Self { agent, action, rule } = self;
+        Draft {
             kind: Kind::ApprovalMissing,
             title: format!("{agent} did {action} without the approval that it needs"),
             field: "approval_id",
@@ -244,14 +242,13 @@ impl Names {
             actual: state.map_or_else(|| "none".to_owned(), |state| format!("a request that is {}", state.as_str())),
             normal_if: "it had been asked for and approved before".into(),
             rule,
-            contract,
         }
     }
 
-    fn mismatch(self, request_id: &str, difference: Difference) -> Broken {
-        let Self { agent, action, rule, contract } = self;
+    fn mismatch(self, request_id: &str, difference: Difference) -> Draft {
+        let Self { agent, action, rule } = self;
         let Difference { field, approved, ran } = difference;
-        Broken {
+        Draft {
             kind: Kind::ApprovalMismatch,
             title: format!("{agent} did {action} under an approval of something else: {field} is {ran}, approved was {approved}"),
             field,
@@ -259,13 +256,12 @@ impl Names {
             actual: ran,
             normal_if: format!("{field} were {approved}"),
             rule,
-            contract,
         }
     }
 
-    fn replayed(self, request_id: &str) -> Broken {
-        let Self { agent, action, rule, contract } = self;
-        Broken {
+    fn replayed(self, request_id: &str) -> Draft {
+        let Self { agent, action, rule } = self;
+        Draft {
             kind: Kind::ApprovalReplayed,
             title: format!("{agent} did {action} again under an approval that was spent"),
             field: "approval_id",
@@ -273,14 +269,13 @@ impl Names {
             actual: "once more".into(),
             normal_if: "it had been approved anew".into(),
             rule,
-            contract,
         }
     }
 
-    fn refused(self, request_id: &str, state: State) -> Broken {
-        let Self { agent, action, rule, contract } = self;
+    fn refused(self, request_id: &str, state: State) -> Draft {
+        let Self { agent, action, rule } = self;
         let word = if state == State::Denied { "was denied" } else { "nobody approved in time" };
-        Broken {
+        Draft {
             kind: Kind::ApprovalRefusedButExecuted,
             title: format!("{agent} did {action}, which {word}"),
             field: "approval_id",
@@ -288,7 +283,6 @@ impl Names {
             actual: "done".into(),
             normal_if: "it had been approved".into(),
             rule,
-            contract,
         }
     }
 }

@@ -4,10 +4,11 @@
 use super::super::step_up::Transition;
 use super::super::{Engine, Output};
 use super::Response;
-use super::raised::Draft;
+use super::raised::Alone;
 use crate::event::limits::shown;
 use crate::finding::Kind;
 use crate::finding::audit_record::{AuditRecord, What};
+use crate::govern::Draft;
 
 /// Time without a repeat after which a finding of its own closes, ms.
 const QUIET_MS: i64 = 30 * 60_000;
@@ -40,20 +41,19 @@ impl Engine {
             {
                 let state_id = record.state_id.unwrap_or_default();
                 let within = crate::config::duration::written(self.config.step_up.ack_within_ms);
-                let raised = self.raise_alone(Draft {
-                    kind: Kind::EnforcementUnconfirmed,
-                    agent_id: &agent,
-                    session_id: None,
-                    subject: &state_id,
-                    record: &state_id,
-                    at: now,
-                    title: format!("nobody has confirmed that {} is stopped", shown(&agent)),
-                    field: "confirmation",
-                    expected: format!("an acknowledgement within {within} of {since}"),
-                    actual: "none".into(),
-                    normal_if: "an enforcement point had acknowledged the state".into(),
-                    rule: "ack_within".into(),
-                });
+                let about = Alone { agent_id: &agent, session_id: None, subject: &state_id, at: now };
+                let raised = self.raise_alone(
+                    &about,
+                    Draft {
+                        kind: Kind::EnforcementUnconfirmed,
+                        rule: "ack_within".into(),
+                        title: format!("nobody has confirmed that {} is stopped", shown(&agent)),
+                        field: "confirmation",
+                        expected: format!("an acknowledgement within {within} of {since}"),
+                        actual: "none".into(),
+                        normal_if: "an enforcement point had acknowledged the state".into(),
+                    },
+                );
                 self.keep_finding(raised.as_ref(), outputs);
                 outputs.extend(raised);
             }

@@ -37,9 +37,11 @@ pub enum Cover {
 impl Requests {
     /// Judges an action that ran; `is_required` says whether a rule or the agent's state asks for an approval.
     pub fn cover(&mut self, event: &Event<'_>, is_required: bool) -> Cover {
+        let ran_amount = event.amount.as_ref().map(super::request::amount);
+        let ran_amount = ran_amount.as_deref();
         if let Some(approval_id) = event.approval_id.as_deref() {
             return match self.find_mut(approval_id) {
-                Some(tracked) => match difference(tracked, event) {
+                Some(tracked) => match differing(tracked, event, ran_amount).map(Difference::from) {
                     Some(difference) => Cover::Mismatch(approval_id.to_owned(), difference),
                     None => tracked.cover_by_name(is_required),
                 },
@@ -47,7 +49,8 @@ impl Requests {
                 None => Cover::NotNeeded,
             };
         }
-        let mut same: Vec<&mut Tracked> = self.tracked.iter_mut().filter(|tracked| difference(tracked, event).is_none()).collect();
+        let mut same: Vec<&mut Tracked> =
+            self.tracked.iter_mut().filter(|tracked| differing(tracked, event, ran_amount).is_none()).collect();
         if let Some(approved) = same.iter_mut().find(|tracked| tracked.state() == State::Approved) {
             let transition = approved.use_once();
             return Cover::Covered(approved.request.request_id.clone(), transition);
@@ -79,12 +82,21 @@ impl Tracked {
     }
 }
 
+/// A field by its name, what was approved and what ran.
+type Field<'a> = (&'static str, Option<&'a str>, Option<&'a str>);
+
+impl From<Field<'_>> for Difference {
+    fn from((field, approved, ran): Field<'_>) -> Self {
+        let [approved, ran] = [approved, ran].map(|value| value.map_or_else(|| "none".to_owned(), shown));
+        Self { field, approved, ran }
+    }
+}
+
 /// The first field in which the event is not the action that was asked for. What only one of the two names says nothing, except
 /// for what names the action itself, and for the parameters.
-fn difference(tracked: &Tracked, event: &Event<'_>) -> Option<Difference> {
+fn differing<'a>(tracked: &'a Tracked, event: &'a Event<'_>, ran_amount: Option<&'a str>) -> Option<Field<'a>> {
     let request = &tracked.request;
     let RequestAction { tool, tool_server, target, destination, amount, currency, reversibility: _ } = &request.action;
-    let ran_amount = event.amount.as_ref().map(super::request::amount);
     let named = [
         ("tool", tool.as_deref(), event.tool.as_deref()),
         ("tool_server", tool_server.as_deref(), event.tool_server.as_deref()),
@@ -92,19 +104,17 @@ fn difference(tracked: &Tracked, event: &Event<'_>) -> Option<Difference> {
         ("params_hash", request.params_hash.as_deref(), event.params_hash.as_deref()),
     ];
     let told = [
-        ("amount", amount.as_deref(), ran_amount.as_deref()),
+        ("amount", amount.as_deref(), ran_amount),
         ("currency", currency.as_deref(), event.currency.as_deref()),
         ("destination", destination.as_deref(), event.destination.as_deref()),
     ];
     let has_hash = request.params_hash.is_some();
-    let differs = |&(field, approved, ran): &(&'static str, Option<&str>, Option<&str>)| match (approved, ran) {
+    let differs = |&(field, approved, ran): &Field<'_>| match (approved, ran) {
         (Some(_), None) | (None, Some(_)) if has_hash && matches!(field, "amount" | "currency" | "destination") => false,
         (Some(approved), Some(ran)) if field == "amount" => !is_same_amount(approved, ran),
         (approved, ran) => approved != ran,
     };
-    let (field, approved, ran) = told.into_iter().chain(named).find(differs)?;
-    let [approved, ran] = [approved, ran].map(|value| value.map_or_else(|| "none".to_owned(), shown));
-    Some(Difference { field, approved, ran })
+    told.into_iter().chain(named).find(differs)
 }
 
 /// 80 is 80.00.

@@ -6,16 +6,7 @@ use crate::govern::inventory::between;
 use crate::govern::record::{AgentStatus, Authority};
 
 /// The example of DESIGN.md, section 7.
-pub(super) const EXAMPLE: &str = r#"
-agent: release-assistant
-owner: platform-team
-identity_type: workload_identity
-auth: oidc_short_lived_token
-allowed_actions: ["read_ci_status", "create_release_note", "trigger_staging_deploy"]
-forbidden_actions: ["deploy_production", "change_permissions", "export_customer_data"]
-audit_log: required
-review_cycle: quarterly
-"#;
+pub(super) const EXAMPLE: &str = include_str!("../../../fixtures/inventory/release-assistant.yaml");
 
 fn shown(problems: Vec<Problem>) -> String {
     ConfigError { file: "f".into(), problems }.to_string()
