@@ -127,3 +127,13 @@ pub fn main() -> ExitCode {
     });
     ExitCode::from(exit as u8)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_can_be_built() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,9 +1,10 @@
 //! `gaitkeeper run`: the service.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Exit, Failure, Outcome, interrupt, logging, read_config};
+use crate::config::Config;
 use crate::stream::{Meters, Service, Stop, StreamError, TopicCheck};
 
 /// Scores the events of a Kafka topic and publishes findings and step-up requests
@@ -16,20 +17,28 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     let Args { config } = args;
-    let config = Arc::new(read_config(config.as_deref())?);
+    serve(config.as_deref(), "scoring", |config, stop| Service::launch(config, TopicCheck::Full, Meters::new(), stop, end_hung_process))
+}
+
+/// Runs what `launch` starts until a signal stops it; `at_work` is the word that the log says of it.
+pub fn serve(
+    config: Option<&Path>,
+    at_work: &'static str,
+    launch: impl FnOnce(&Arc<Config>, &Stop) -> Result<Option<Service>, StreamError>,
+) -> Outcome {
+    let config = Arc::new(read_config(config)?);
     logging::start();
     let stop = Stop::new();
     interrupt::stop_on_signal(&stop).map_err(Failure::io)?;
-    let service = Service::launch(&config, TopicCheck::Full, Meters::new(), &stop, end_hung_process).map_err(refused)?;
-    let Some(service) = service else { return Ok(Exit::Fine) };
-    tracing::info!(brokers = config.kafka.brokers, group = config.kafka.group, "scoring");
+    let Some(service) = launch(&config, &stop).map_err(refused)? else { return Ok(Exit::Fine) };
+    tracing::info!(brokers = config.kafka.brokers, group = config.kafka.group, "{at_work}");
     service.wait().map_err(Failure::io)?;
     tracing::info!("everything is committed, the group is left");
     Ok(Exit::Fine)
 }
 
 /// A missing topic and an unsupported setting are for the operator to mend, a broker that refuses is not.
-pub fn refused(error: StreamError) -> Failure {
+fn refused(error: StreamError) -> Failure {
     match error {
         StreamError::TopicFaults(_) => Failure::io(anyhow::anyhow!("{error}; `gaitkeeper topics create` makes what is missing")),
         StreamError::Unsupported(_) => Failure::usage(error),
