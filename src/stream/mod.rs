@@ -4,7 +4,6 @@ pub mod client;
 mod control;
 mod health;
 mod intake;
-pub mod inventory_topic;
 pub mod lane;
 pub mod link;
 pub mod meters;

@@ -21,8 +21,6 @@ use super::topic::TopicNames;
 use crate::config::Kafka;
 use crate::govern::{ControlRecord, ControlTopic, Tables};
 
-/// Longest wait for the number of partitions of a table.
-const ANSWER: Duration = Duration::from_secs(10);
 /// Records taken in at one time, so that events do not wait.
 const BATCH: usize = 256;
 /// Entries kept for shards that come later; the oldest go first, and are then not judged by them.
@@ -82,9 +80,7 @@ impl TableFollower {
         };
         let mut from = TopicPartitionList::new();
         for (table, topic) in names.tables.clone() {
-            let metadata = follower.consumer.fetch_metadata(Some(&topic), ANSWER)?;
-            let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
-            let partitions: Vec<i32> = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();
+            let partitions = reader.partitions(&topic)?;
             for &partition in &partitions {
                 follower.positions.insert((number(table), partition), 0);
             }

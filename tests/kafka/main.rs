@@ -4,6 +4,7 @@
 mod admin;
 mod broker;
 mod chaos;
+mod commands;
 mod delivery;
 mod demo;
 mod events;

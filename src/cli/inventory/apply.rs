@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use serde_json::Value;
 
 use super::read;
-use crate::cli::{Exit, Failure, Outcome, read_config};
+use crate::cli::kafka_source::Source;
+use crate::cli::{Exit, Failure, Outcome};
 use crate::event::limits::shown;
-use crate::stream::{Link, Stop, inventory_topic};
-
-/// How long a broker may take to answer at first.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Shows how the records differ from those in force, and publishes those that do
 #[derive(Debug, clap::Args)]
@@ -24,13 +20,11 @@ pub struct Args {
     /// Only shows what would change
     #[arg(long)]
     dry_run: bool,
-    /// Configuration file; without one, the defaults against localhost:9092
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let config = read_config(args.config.as_deref())?;
     let records = match read::records(&args.files)? {
         Ok(records) => records,
         Err(problems) => {
@@ -42,11 +36,9 @@ pub fn run(args: &Args) -> Outcome {
         let agent = shown(&draft.record.agent);
         return Err(Failure::usage(anyhow!("the record of {agent} is a draft; take `draft: true` away once somebody has ratified it")));
     }
-    let topic = inventory_topic::name(&config);
-    let link = Link::new(&config.kafka.brokers, &topic);
-    link.wait(&config.kafka, &Stop::new(), Some(ANSWER_WITHIN)).map_err(Failure::io)?;
-    let in_force =
-        inventory_topic::read(&config.kafka, &link, &topic).with_context(|| format!("cannot read {topic}")).map_err(Failure::io)?;
+    let cluster = args.source.connect()?;
+    let topic = &cluster.config.topics.inventory;
+    let in_force = cluster.newest(topic)?;
     let mut changed = BTreeMap::new();
     for placed in records {
         let lines = difference(in_force.get(&placed.record.agent), &placed.value);
@@ -59,8 +51,8 @@ pub fn run(args: &Args) -> Outcome {
         println!("{} records would change{}", changed.len(), if args.dry_run { "; nothing was published" } else { "" });
         return Ok(Exit::Fine);
     }
-    inventory_topic::publish(&config.kafka, &topic, &changed).with_context(|| format!("cannot write {topic}")).map_err(Failure::io)?;
-    println!("{} records published to {topic}", changed.len());
+    cluster.send_all(topic, changed.iter().map(|(agent, record)| (agent.as_str(), record.to_string().into_bytes())))?;
+    println!("{} records published to {}", changed.len(), cluster.named(topic));
     Ok(Exit::Fine)
 }
 

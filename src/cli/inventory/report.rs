@@ -2,20 +2,16 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 
 use super::read;
-use crate::cli::{Exit, Failure, Outcome, destination, read_config, timestamp};
+use crate::cli::kafka_source::{Source, now_ms};
+use crate::cli::{Exit, Failure, Outcome, destination, timestamp};
 use crate::event::native::{self, Origin};
 use crate::govern::record::{self, InventoryRecord};
-use crate::stream::{Link, Stop, inventory_topic};
 use crate::workbench::inventory_report::{self, Activity, Ages};
 use crate::workbench::recording::Recording;
-
-/// How long a broker may take to answer at first.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Lists agents with owner, status, credential ages, last review, silence, unused grants and OWASP NHI ids
 #[derive(Debug, clap::Args)]
@@ -35,9 +31,8 @@ pub struct Args {
     /// Where to write it
     #[arg(long, value_name = "OUT", default_value = "-")]
     out: PathBuf,
-    /// Configuration file; without one, the defaults against localhost:9092
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -48,13 +43,10 @@ enum Format {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let config = read_config(args.config.as_deref())?;
+    let config = args.source.config()?;
     let records: Vec<InventoryRecord> = if args.files.is_empty() {
-        let topic = inventory_topic::name(&config);
-        let link = Link::new(&config.kafka.brokers, &topic);
-        link.wait(&config.kafka, &Stop::new(), Some(ANSWER_WITHIN)).map_err(Failure::io)?;
-        let found =
-            inventory_topic::read(&config.kafka, &link, &topic).with_context(|| format!("cannot read {topic}")).map_err(Failure::io)?;
+        let cluster = args.source.connect()?;
+        let found = cluster.newest(&config.topics.inventory)?;
         found.values().filter_map(|value| record::from_json(value).ok()).collect()
     } else {
         let read = read::records(&args.files)?.map_err(|problems| Failure::usage(anyhow!("{problems}")))?;
@@ -62,10 +54,7 @@ pub fn run(args: &Args) -> Outcome {
     };
     let activity = if args.stream.is_empty() { None } else { Some(activity(&args.stream)?) };
     let newest = activity.as_ref().and_then(Activity::newest);
-    let now = args.at.or(newest).unwrap_or_else(|| {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    });
+    let now = args.at.or(newest).unwrap_or_else(now_ms);
     let policy = &config.engine.policy;
     let ages = Ages { credential_max_ms: policy.credential_max_age_ms, dormant_after_ms: policy.dormant_after_ms };
     let rows = inventory_report::rows(&records, activity.as_ref(), ages, now);

@@ -10,6 +10,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Stored;
@@ -70,6 +71,16 @@ impl StateReader {
             BaseConsumer::from_config_and_context(&config, Listener(Arc::clone(link)))
         };
         Ok(Self { uncommitted: make("read_uncommitted")?, committed: make("read_committed")?, watch, stop })
+    }
+
+    /// The partitions of a topic; none where there is no such topic.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn partitions(&self, topic: &str) -> Result<Vec<i32>, KafkaError> {
+        let metadata = self.watch.over("metadata", || self.committed.fetch_metadata(Some(topic), ANSWER))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        Ok(found.into_iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect())
     }
 
     /// Everything that counts in these partitions of the state topic.
