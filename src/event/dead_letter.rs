@@ -1,8 +1,6 @@
 //! A record that could not be scored, on its way to `agent-dead-letters`: key, bytes and headers as they came, and headers of
 //! ours that say why and from where. Fed back into its topic after a repair, it is an ordinary record again.
 
-use super::DecodeError;
-
 /// Where a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source<'a> {
@@ -25,8 +23,10 @@ pub struct DeadLetter<'a> {
     pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
     /// Where it stood.
     pub source: Source<'a>,
-    /// What is wrong with it.
-    pub error: DecodeError,
+    /// What is wrong with it, in a word.
+    pub reason: &'static str,
+    /// What is wrong with it, in a sentence.
+    pub message: String,
 }
 
 impl DeadLetter<'_> {
@@ -34,8 +34,8 @@ impl DeadLetter<'_> {
     #[must_use]
     pub fn reason_headers(&self) -> [(&'static str, String); 5] {
         [
-            ("gaitkeeper-reason", self.error.reason().to_owned()),
-            ("gaitkeeper-message", self.error.to_string()),
+            ("gaitkeeper-reason", self.reason.to_owned()),
+            ("gaitkeeper-message", self.message.clone()),
             ("gaitkeeper-topic", self.source.topic.to_owned()),
             ("gaitkeeper-partition", self.source.partition.to_string()),
             ("gaitkeeper-offset", self.source.offset.to_string()),

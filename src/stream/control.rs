@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::outbox::Failed;
-use super::publish::stored;
+use super::publish::{addressed, stored};
 use super::record::{InputPartition, Record};
-use super::shards::{Assembly, Shards};
+use super::shards::{Assembly, Owned, Shards};
 use super::state::commands::Command;
 use super::state::form;
-use super::tables::{self, Entry};
+use super::tables::Entry;
+use crate::event::{DeadLetter, Source};
 
 /// Between two looks at the wall clock: expiry of requests and of waiting for acknowledgements is told this late.
 const TICK_EVERY: Duration = Duration::from_secs(1);
+/// The reason of a record of a control table that cannot be used.
+const REFUSED: &str = "control_record";
 
 impl Shards {
     /// Takes in what came to the tables and what the clock says.
@@ -56,35 +59,16 @@ impl Shards {
             *judged = entry.offset + 1;
             owned.checkpointed = None;
             uncommitted_since.get_or_insert_with(Instant::now);
-            match &entry.record {
-                Ok(record) => {
-                    owned.engine.on_control(record, follower.tables(), outputs);
-                    let command = Command::Control(entry.given.clone());
-                    let record = owned.commands.note(&prefix(assembly, from), owned.next, command);
-                    assembly.meters.state_bytes.inc_by(record.bytes());
-                    result = result.and(outbox.send(stored(from, state, record)));
-                }
-                Err(cause) => {
-                    if let Some(record) = tables::judged(&entry.given) {
-                        owned.engine.on_control(&record, follower.tables(), outputs);
-                        let command = Command::Control(entry.given.clone());
-                        let record = owned.commands.note(&prefix(assembly, from), owned.next, command);
-                        assembly.meters.state_bytes.inc_by(record.bytes());
-                        result = result.and(outbox.send(stored(from, state, record)));
-                    }
-                    // Every instance reads it; one shard says so.
-                    if from.input != 0 || from.partition != 0 {
-                        continue;
-                    }
-                    assembly.meters.dead_letters.with_label_values(&["control_record"]).inc();
-                    result = result.and(outbox.send(refused(
-                        from,
-                        dead_letters,
-                        &assembly.names.tables[usize::from(entry.place.0)].1,
-                        entry,
-                        cause,
-                    )));
-                }
+            if let Some(record) = &entry.judged {
+                owned.engine.on_control(record, follower.tables(), outputs);
+                let command = keep(assembly, owned, state, from, Command::Control(entry.given.clone()));
+                result = result.and(outbox.send(command));
+            }
+            // Every instance reads it; one shard says so.
+            if let Some(cause) = entry.refused.as_deref().filter(|_| (from.input, from.partition) == (0, 0)) {
+                assembly.meters.dead_letters.with_label_values(&[REFUSED]).inc();
+                let topic = &assembly.names.tables[usize::from(entry.place.0)].1;
+                result = result.and(outbox.send(addressed(from, dead_letters, &refused(topic, entry, cause))));
             }
         }
         result.and(self.publish(from))
@@ -101,32 +85,27 @@ impl Shards {
         }
         owned.checkpointed = None;
         uncommitted_since.get_or_insert_with(Instant::now);
-        let record = owned.commands.note(&prefix(assembly, from), owned.next, Command::Tick(now));
-        assembly.meters.state_bytes.inc_by(record.bytes());
-        let sent = outbox.send(stored(from, state, record));
+        let sent = outbox.send(keep(assembly, owned, state, from, Command::Tick(now)));
         sent.and(self.publish(from))
     }
 }
 
-fn prefix(assembly: &Assembly, from: InputPartition) -> String {
-    form::prefix(&assembly.config.kafka.group, &assembly.names.inputs[from.input])
+/// Notes what moved a shard beside its events; returns its record of the state topic.
+fn keep(assembly: &Assembly, owned: &mut Owned, state: &Arc<str>, from: InputPartition, command: Command) -> Record {
+    let prefix = form::prefix(&assembly.config.kafka.group, &assembly.names.inputs[from.input]);
+    let record = owned.commands.note(&prefix, owned.next, command);
+    assembly.meters.state_bytes.inc_by(record.bytes());
+    stored(from, state, record)
 }
 
 /// A record of a control table that cannot be used, with the reason.
-fn refused(from: InputPartition, topic: &Arc<str>, table: &str, entry: &Entry, cause: &str) -> Record {
-    let header = |name: &str, value: String| (name.to_owned(), Some(value.into_bytes()));
-    Record {
-        from,
-        topic: Arc::clone(topic),
-        partition: None,
-        key: Some(entry.given.key.clone().into_bytes()),
-        value: entry.given.payload.clone(),
-        headers: vec![
-            header("gaitkeeper-reason", "control_record".into()),
-            header("gaitkeeper-message", cause.to_owned()),
-            header("gaitkeeper-topic", table.to_owned()),
-            header("gaitkeeper-partition", entry.place.1.to_string()),
-            header("gaitkeeper-offset", entry.offset.to_string()),
-        ],
+fn refused<'a>(topic: &'a str, entry: &'a Entry, cause: &str) -> DeadLetter<'a> {
+    DeadLetter {
+        key: Some(entry.given.key.as_bytes()),
+        payload: entry.given.payload.as_deref(),
+        headers: Vec::new(),
+        source: Source { topic, partition: entry.place.1, offset: entry.offset },
+        reason: REFUSED,
+        message: cause.to_owned(),
     }
 }

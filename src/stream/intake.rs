@@ -46,13 +46,14 @@ pub fn native_event(message: &BorrowedMessage<'_>) -> Result<(String, String), D
 
 /// The record with the reason why it was rejected.
 #[must_use]
-pub fn dead_letter<'a>(message: &'a BorrowedMessage<'_>, error: DecodeError) -> DeadLetter<'a> {
+pub fn dead_letter<'a>(message: &'a BorrowedMessage<'_>, error: &DecodeError) -> DeadLetter<'a> {
     DeadLetter {
         key: message.key(),
         payload: message.payload(),
         headers: headers(message),
         source: Source { topic: message.topic(), partition: message.partition(), offset: message.offset() },
-        error,
+        reason: error.reason(),
+        message: error.to_string(),
     }
 }
 

@@ -57,23 +57,24 @@ impl Shards {
             }
             Err(error) => {
                 meters.dead_letters.with_label_values(&[error.reason()]).inc();
-                self.addressed(from, &intake::dead_letter(message, error))
+                addressed(from, &self.dead_letters, &intake::dead_letter(message, &error))
             }
         };
         self.outbox.send(record)
     }
+}
 
-    pub(super) fn addressed(&self, from: InputPartition, letter: &DeadLetter<'_>) -> Record {
-        let own = letter.headers.iter().map(|&(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
-        let ours = letter.reason_headers().map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
-        Record {
-            from,
-            topic: Arc::clone(&self.dead_letters),
-            partition: None,
-            key: letter.key.map(<[u8]>::to_vec),
-            value: letter.payload.map(<[u8]>::to_vec),
-            headers: own.chain(ours).collect(),
-        }
+/// A dead letter on its way to `topic`.
+pub(super) fn addressed(from: InputPartition, topic: &Arc<str>, letter: &DeadLetter<'_>) -> Record {
+    let own = letter.headers.iter().map(|&(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+    let ours = letter.reason_headers().map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
+    Record {
+        from,
+        topic: Arc::clone(topic),
+        partition: None,
+        key: letter.key.map(<[u8]>::to_vec),
+        value: letter.payload.map(<[u8]>::to_vec),
+        headers: own.chain(ours).collect(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::lane::LaneError;
 use super::meters::Meters;
 use super::outbox::{Failed, Outbox};
 use super::progress::Progress;
-use super::publish::stored;
+use super::publish::{addressed, stored};
 use super::record::InputPartition;
 use super::restore::Restored;
 use super::state::form::{self, Checkpoint, StateRecord};
@@ -164,9 +164,15 @@ impl Shards {
             }
             Err(error) => {
                 meters.dead_letters.with_label_values(&[error.reason()]).inc();
-                let letter = intake::dead_letter(message, error);
-                tracing::debug!(topic = letter.source.topic, from.partition, offset = letter.source.offset, error = %letter.error, "record rejected");
-                let record = self.addressed(from, &letter);
+                let letter = intake::dead_letter(message, &error);
+                tracing::debug!(
+                    topic = letter.source.topic,
+                    from.partition,
+                    offset = letter.source.offset,
+                    error = letter.message,
+                    "record rejected"
+                );
+                let record = addressed(from, &self.dead_letters, &letter);
                 self.outbox.send(record)
             }
         };

@@ -19,6 +19,7 @@ use super::state::commands::Given;
 use super::state::reader::ReadError;
 use super::topic::TopicNames;
 use crate::config::Kafka;
+use crate::govern::control::ControlError;
 use crate::govern::{ControlRecord, ControlTopic, Tables};
 
 /// Records taken in at one time, so that events do not wait.
@@ -40,8 +41,10 @@ pub struct Entry {
     pub offset: i64,
     /// As it came.
     pub given: Given,
-    /// What it says, or why it cannot be used.
-    pub record: Result<ControlRecord, String>,
+    /// What the shards judge of it; `None` where it says nothing to them.
+    pub judged: Option<ControlRecord>,
+    /// Why it cannot be used, where it cannot.
+    pub refused: Option<String>,
 }
 
 /// Reads the control tables.
@@ -153,11 +156,11 @@ impl TableFollower {
     fn enter(&mut self, table: ControlTopic, partition: i32, offset: i64, given: Given) {
         let place = (number(table), partition);
         self.positions.insert(place, offset + 1);
-        let record = read(&given).map_err(|error| error.to_string());
-        if let Ok(record) = &record {
+        let read = read(&given);
+        if let Ok(record) = &read {
             self.tables.apply(record);
         }
-        if record.is_ok() && matches!(table, ControlTopic::Inventory | ControlTopic::Sightings) {
+        if read.is_ok() && matches!(table, ControlTopic::Inventory | ControlTopic::Sightings) {
             // Read where an event is judged; no shard's own state follows from it.
             return;
         }
@@ -165,7 +168,8 @@ impl TableFollower {
             self.entries.pop_front();
             self.dropped += 1;
         }
-        self.entries.push_back(Entry { place, offset, given, record });
+        let refused = read.as_ref().err().map(ToString::to_string);
+        self.entries.push_back(Entry { place, offset, judged: judged_of(&given, read), given, refused });
     }
 }
 
@@ -173,15 +177,19 @@ impl TableFollower {
 ///
 /// # Errors
 /// When it cannot be used.
-pub fn read(given: &Given) -> Result<ControlRecord, crate::govern::control::ControlError> {
+fn read(given: &Given) -> Result<ControlRecord, ControlError> {
     let table = ControlTopic::ALL[usize::from(given.table) % ControlTopic::ALL.len()];
     ControlRecord::from_payload(table, given.ts, &given.key, given.payload.as_deref())
 }
 
 /// What the shards judge of a record: what it says, or that it should have been an answer and cannot be read.
 pub fn judged(given: &Given) -> Option<ControlRecord> {
+    judged_of(given, read(given))
+}
+
+fn judged_of(given: &Given, read: Result<ControlRecord, ControlError>) -> Option<ControlRecord> {
     let is_answer = ControlTopic::ALL.get(usize::from(given.table)) == Some(&ControlTopic::StepUpResponses);
-    match read(given) {
+    match read {
         Ok(record) => Some(record),
         Err(why) if is_answer => {
             Some(ControlRecord::malformed_answer(given.ts, &given.key, given.payload.as_deref().unwrap_or_default(), &why))
