@@ -79,7 +79,14 @@ pub fn run(minutes: u64, rate: u64, write: bool) -> ExitCode {
             None => format!("lag not back to zero within {DRAINED_WITHIN:?}"),
         },
     });
-    verdicts.push(Verdict { holds: stayed, says: "the instance that stays lived to the end and left cleanly".into() });
+    verdicts.push(Verdict {
+        holds: stayed,
+        says: if stayed {
+            "the instance that stays lived to the end and left cleanly".into()
+        } else {
+            format!("the instance that stays ended by itself: {}", steady.said().lines().last().unwrap_or("it said nothing"))
+        },
+    });
 
     let mut lines = vec![format!(
         "{minutes} minutes at {rate} events/s, {} events, {blows} blows (the second instance killed or asked to leave every {} s, every \
