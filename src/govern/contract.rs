@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::pattern::{ActionName, ActionSet, DestinationSet, NameSet};
 use super::record::{Authority, Credential, InventoryRecord};
 use crate::event::Event;
+use crate::stats::hash;
 
 /// What one agent may do.
 #[derive(Debug, Clone)]
@@ -22,8 +23,10 @@ pub struct Contract {
     pub(super) environments: Option<NameSet>,
     pub(super) tasks: BTreeMap<String, ActionSet>,
     pub(super) principals: Option<BTreeMap<String, ActionSet>>,
-    /// The actions of `record.limits` and a name for each that outlives a reload, in the same order.
-    pub(super) limited: Vec<(ActionSet, Box<str>)>,
+    /// The actions of `record.limits`, in the same order.
+    pub(super) limited: Vec<ActionSet>,
+    /// A number for each of them that outlives a reload: the hash of its question.
+    pub(super) questions: Vec<u64>,
 }
 
 impl Contract {
@@ -43,7 +46,8 @@ impl Contract {
             environments: names(&record.environments),
             tasks: record.tasks.iter().map(|(task, names)| (task.clone(), actions(names))).collect(),
             principals: principals.map(|lists| lists.iter().map(|(name, names)| (name.clone(), actions(names))).collect()),
-            limited: record.limits.iter().map(|limit| (ActionSet::new([limit.action.as_str()]), limit.question().into())).collect(),
+            limited: record.limits.iter().map(|limit| ActionSet::new([limit.action.as_str()])).collect(),
+            questions: record.limits.iter().map(|limit| hash::keyed(limit.question().as_bytes(), 0)).collect(),
             record,
         }
     }
@@ -73,7 +77,7 @@ impl Contract {
             Some(tool) => ActionName::Tool { tool, server: event.tool_server.as_deref() },
             None => ActionName::Word(event.action.as_str()),
         };
-        self.limited.iter().position(|(actions, _)| actions.holds(action))
+        self.limited.iter().position(|actions| actions.holds(action))
     }
 
     /// The declared credential of that id.

@@ -41,28 +41,22 @@ struct Sources {
 }
 
 impl Credentials {
-    /// Everything about the credential of an event.
+    /// Everything about the credential of an event; whether it is the agent's alone only unless that was found before.
     pub fn judge(
         &mut self,
         asked: &Asked<'_>,
         inventory: &Inventory,
         own: &mut Sightings,
         elsewhere: &Sightings,
+        is_held: bool,
         judgement: &mut Judgement,
     ) {
         let declared = asked.event.credential_id.as_deref().and_then(|id| asked.contract?.credential(id));
         judgement.violations.extend(stale(asked, declared).map(|draft| asked.violation(draft)));
         let Some(id) = asked.event.credential_id.as_deref() else { return };
-        judgement.violations.extend(unknown(asked, id).map(|draft| asked.violation(draft)));
-        judgement.violations.extend(personal(asked, id, inventory).map(|draft| asked.violation(draft)));
-        if own.note_use(id, &asked.event.agent_id, asked.now_ms) {
-            judgement.sightings.push(Sighting::CredentialUse {
-                credential_id: id.to_owned(),
-                agent_id: asked.event.agent_id.to_string(),
-                since: asked.now_ms,
-            });
+        if !is_held {
+            judge_holder(asked, id, inventory, own, elsewhere, judgement);
         }
-        judgement.violations.extend(shared(asked, id, own, elsewhere).map(|draft| asked.violation(draft)));
         judgement.violations.extend(self.new_source(asked, id).map(|draft| asked.violation(draft)));
     }
 
@@ -95,15 +89,29 @@ impl Credentials {
     }
 }
 
+/// Whether the credential is the agent's, and its alone.
+fn judge_holder(asked: &Asked<'_>, id: &str, inventory: &Inventory, own: &mut Sightings, elsewhere: &Sightings, judgement: &mut Judgement) {
+    judgement.violations.extend(unknown(asked, id).map(|draft| asked.violation(draft)));
+    judgement.violations.extend(personal(asked, id, inventory).map(|draft| asked.violation(draft)));
+    if own.note_use(id, &asked.event.agent_id, asked.now_ms) {
+        judgement.sightings.push(Sighting::CredentialUse {
+            credential_id: id.to_owned(),
+            agent_id: asked.event.agent_id.to_string(),
+            since: asked.now_ms,
+        });
+    }
+    judgement.violations.extend(shared(asked, id, own, elsewhere).map(|draft| asked.violation(draft)));
+}
+
 /// Age by the event's own word, else by the inventory's.
 fn stale(asked: &Asked<'_>, declared: Option<&Credential>) -> Option<Draft> {
     let event = asked.event;
-    let id = event.credential_id.as_deref().map_or_else(|| "without a name".to_owned(), shown);
+    let id = || event.credential_id.as_deref().map_or_else(|| "without a name".to_owned(), shown);
     if let Some(expires_at) = declared.and_then(|credential| credential.expires_at).filter(|expires_at| event.ts >= *expires_at) {
         return Some(Draft {
             kind: Kind::CredentialStale,
             rule: "credentials.expires_at".into(),
-            title: format!("{} uses credential {id} after its end", asked.agent()),
+            title: format!("{} uses credential {} after its end", asked.agent(), id()),
             field: "credential_id",
             expected: format!("use before {expires_at}"),
             actual: event.ts.to_string(),
@@ -122,7 +130,7 @@ fn stale(asked: &Asked<'_>, declared: Option<&Credential>) -> Option<Draft> {
         Draft {
             kind: Kind::CredentialStale,
             rule: rule.into(),
-            title: format!("{} uses credential {id}, which is {age} old", asked.agent()),
+            title: format!("{} uses credential {}, which is {age} old", asked.agent(), id()),
             field: "credential_issued_at",
             expected: format!("at most {}", duration::written(max_age_ms)),
             actual: age,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::config::Problem;
+use crate::stats::hash;
 
 use super::contract::Contract;
 use super::record::{InventoryRecord, Placed};
@@ -16,6 +17,7 @@ pub struct Inventory {
     contracts: HashMap<Box<str>, Arc<Contract>, foldhash::fast::FixedState>,
     /// Declared holders of each credential.
     holders: HashMap<String, Vec<Box<str>>, foldhash::fast::FixedState>,
+    revision: u64,
 }
 
 impl Inventory {
@@ -28,12 +30,16 @@ impl Inventory {
         for credential in record.credentials.iter().flatten() {
             self.holders.entry_ref(&*credential.id).or_default().push(record.agent.as_str().into());
         }
-        self.contracts.insert(record.agent.as_str().into(), Arc::new(Contract::new(record)));
+        let agent: Box<str> = record.agent.as_str().into();
+        let contract = Contract::new(record);
+        self.revision = hash::keyed(contract.version().as_bytes(), self.revision);
+        self.contracts.insert(agent, Arc::new(contract));
     }
 
     /// Takes an agent's record away (a tombstone).
     pub fn remove(&mut self, agent: &str) {
         let Some(contract) = self.contracts.remove(agent) else { return };
+        self.revision = hash::keyed(agent.as_bytes(), self.revision);
         for credential in contract.record().credentials.iter().flatten() {
             if let Some(holders) = self.holders.get_mut(&*credential.id) {
                 holders.retain(|holder| **holder != *agent);
@@ -51,6 +57,12 @@ impl Inventory {
     #[must_use]
     pub fn holders(&self, credential: &str) -> &[Box<str>] {
         self.holders.get(credential).map_or(&[], Vec::as_slice)
+    }
+
+    /// Another after every change; the same for the same changes in the same order.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Whether there is no record; then no declared rule is active.

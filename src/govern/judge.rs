@@ -2,7 +2,8 @@
 //!
 //! Nothing is judged while the inventory is empty. A denied action did not run: it may still break a rule, but adds to no sum.
 
-use rust_decimal::Decimal;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::Policy;
@@ -12,6 +13,7 @@ use crate::finding::Kind;
 
 use super::agent_state::AgentState;
 use super::chain;
+use super::clearance::{Clearances, LimitSet};
 use super::contract::Contract;
 use super::credentials::Credentials;
 use super::limit_judge;
@@ -30,13 +32,20 @@ pub struct Judgement {
     pub sightings: Vec<Sighting>,
 }
 
+impl Judgement {
+    /// How much was said; it does not change while nothing is found.
+    fn told(&self) -> usize {
+        self.violations.len() + self.sightings.len()
+    }
+}
+
 /// Judges the events of one shard against the inventory.
 #[derive(Debug, Clone)]
 pub struct Judge {
     policy: Policy,
-    /// Amounts above this share of a limit are just under it.
-    near_share: Decimal,
     memory: Memory,
+    /// The names of the event in hand.
+    names: Vec<u8>,
 }
 
 /// What judging remembers beside what it remembers of each agent.
@@ -94,7 +103,7 @@ impl Judge {
     /// A judge who remembers.
     #[must_use]
     pub fn resumed(policy: Policy, memory: Memory) -> Self {
-        Self { near_share: Decimal::new(policy.structuring.above_percent.into(), 2), policy, memory }
+        Self { policy, memory, names: Vec::new() }
     }
 
     /// What is to be kept over a restart, beside the state of each agent.
@@ -113,19 +122,44 @@ impl Judge {
             Some(tool) => ActionName::Tool { tool, server: event.tool_server.as_deref() },
             None => ActionName::Word(event.action.as_str()),
         };
-        let contract = inventory.contract(&event.agent_id).map(AsRef::as_ref);
-        let Self { policy, near_share, memory: Memory { credentials, own } } = self;
+        let Self { policy, memory: Memory { credentials, own }, names } = self;
+        let mut clearances = state.clearances.take().filter(|known| known.rest_on(inventory.revision())).or_else(|| {
+            let contract = inventory.contract(&event.agent_id)?;
+            Some(Box::new(Clearances::new(inventory.revision(), Arc::clone(contract))))
+        });
+        let contract = clearances.as_ref().map(|clearances| clearances.contract());
+        let cleared = clearances.as_ref().and_then(|clearances| clearances.find(event, names));
         let asked = Asked { event, action, now_ms, contract, policy };
         judge_life(&asked, state, judgement);
+        let (begun, mut names_are_clear) = (judgement.told(), false);
         if let Some(contract) = contract {
-            judge_actions(&asked, contract, judgement);
-            judge_surroundings(&asked, contract, judgement);
+            if cleared.is_none() {
+                judge_actions(&asked, contract, judgement);
+                judge_surroundings(&asked, contract, judgement);
+            }
+            names_are_clear = judgement.told() == begun;
             chain::judge(&asked, contract, own, elsewhere, judgement);
         }
-        credentials.judge(&asked, inventory, own, elsewhere, judgement);
-        if let Some(contract) = contract {
-            limit_judge::judge(&asked, contract, state, *near_share, own, elsewhere, judgement);
+        let first_uses = [own.first_uses(), elsewhere.first_uses()];
+        let credential = event.credential_id.as_deref();
+        let is_held = clearances.as_ref().zip(credential).is_some_and(|(known, credential)| known.is_held(credential, first_uses));
+        let told = judgement.told();
+        credentials.judge(&asked, inventory, own, elsewhere, is_held, judgement);
+        let to_hold = credential.filter(|id| !is_held && judgement.told() == told && own.users(id).is_some());
+        let limits = contract.map(|contract| {
+            let limits = cleared.unwrap_or_else(|| LimitSet::on(action, contract));
+            limit_judge::judge(&asked, contract, limits, state, own, elsewhere, judgement);
+            limits
+        });
+        if let Some((known, limits)) = clearances.as_mut().zip(limits) {
+            if cleared.is_none() && names_are_clear {
+                known.insert(names, limits);
+            }
+            if let Some(credential) = to_hold {
+                known.hold(credential, first_uses);
+            }
         }
+        state.clearances = clearances;
     }
 }
 

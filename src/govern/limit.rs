@@ -55,6 +55,15 @@ const PERS: [(&str, Per); 6] = [
 const ASKS: [(&str, DecisionRequired); 2] =
     [("human_approval", DecisionRequired::HumanApproval), ("reauthenticate", DecisionRequired::Reauthenticate)];
 
+/// Whose window an event belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'e> {
+    /// The agent's.
+    Agent,
+    /// That of whom the event names; the empty name stands for nobody.
+    Named(&'e str),
+}
+
 /// What a limit says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -165,16 +174,16 @@ impl Per {
 
     /// Whose window the event belongs to; all that name nobody share one.
     #[must_use]
-    pub fn key<'e>(self, event: &'e Event<'_>) -> &'e str {
-        match self {
-            Self::AgentId => Some(&*event.agent_id),
+    pub fn whose<'e>(self, event: &'e Event<'_>) -> Whose<'e> {
+        let name = match self {
+            Self::AgentId => return Whose::Agent,
             Self::OnBehalfOf => event.on_behalf_of.as_deref(),
             Self::SessionId => event.session_id.as_deref(),
             Self::Target => event.target.as_deref(),
             Self::Destination => event.destination.as_deref(),
             Self::CredentialId => event.credential_id.as_deref(),
-        }
-        .unwrap_or_default()
+        };
+        Whose::Named(name.unwrap_or_default())
     }
 }
 

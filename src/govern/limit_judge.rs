@@ -8,16 +8,18 @@ use crate::config::duration;
 use crate::event::limits::shown;
 use crate::finding::Kind;
 
-use super::agent_state::AgentState;
+use super::agent_state::{AgentState, Question};
+use super::clearance::LimitSet;
 use super::contract::Contract;
 use super::judge::{Asked, Judgement};
-use super::limit::{Limit, Measure, Measured, Per, Rule, Why};
+use super::limit::{Limit, Measure, Measured, Per, Rule, Whose, Why};
 use super::sightings::{NearLimit, Sighting, Sightings};
 use super::violation::{Ask, Draft};
 
 /// One limit that applies to the event.
 struct Applied<'a> {
-    rule: String,
+    /// Its place in the contract.
+    index: usize,
     field: Measure,
     currency: Option<&'a str>,
     up_to: Decimal,
@@ -27,27 +29,30 @@ struct Applied<'a> {
 pub(super) fn judge(
     asked: &Asked<'_>,
     contract: &Contract,
+    limits: LimitSet,
     state: &mut AgentState,
-    near_share: Decimal,
     own: &mut Sightings,
     elsewhere: &Sightings,
     judgement: &mut Judgement,
 ) {
-    for (index, (limit, (actions, question))) in contract.record().limits.iter().zip(&contract.limited).enumerate() {
-        if !actions.holds(asked.action) {
+    for index in (0..contract.limited.len()).filter(|index| limits.may_hold(*index)) {
+        let limit = &contract.record().limits[index];
+        if limits == LimitSet::ANY && !contract.limited[index].holds(asked.action) {
             continue;
         }
-        let rule = format!("limits[{index}]");
         let Rule::UpTo { field, currency, automatic_up_to, above, window_ms, per } = &limit.rule else {
-            judgement.violations.push(asked.violation(never(asked, limit, rule)));
+            judgement.violations.push(asked.violation(never(asked, limit, rule_name(index))));
             continue;
         };
         let measured = field.of(asked.event, currency.as_deref());
-        let applied = Applied { rule, field: *field, currency: currency.as_deref(), up_to: *automatic_up_to, measured };
+        let applied = Applied { index, field: *field, currency: currency.as_deref(), up_to: *automatic_up_to, measured };
         let window = window_ms.map(|window_ms| (window_ms, *per));
         let observed = match window {
             None => measured,
-            Some((window_ms, per)) => summed(&applied, asked, state, question, window_ms, per),
+            Some((window_ms, per)) => {
+                let question = Question { limit: contract.questions[index], whose: per.whose(asked.event), window_ms };
+                summed(&applied, asked, state, question)
+            }
         };
         if !passes(observed, applied.up_to) {
             let mut violation = asked.violation(over(asked, &applied, observed, window));
@@ -60,9 +65,13 @@ pub(super) fn judge(
             judgement.violations.push(violation);
         }
         if window.is_none() && asked.ran() {
-            judge_splitting(asked, &applied, near_share, own, elsewhere, judgement);
+            judge_splitting(asked, &applied, own, elsewhere, judgement);
         }
     }
+}
+
+fn rule_name(index: usize) -> String {
+    format!("limits[{index}]")
 }
 
 fn passes(observed: Measured, up_to: Decimal) -> bool {
@@ -70,13 +79,9 @@ fn passes(observed: Measured, up_to: Decimal) -> bool {
 }
 
 /// The window with this event in it. Only what ran stays there.
-fn summed(applied: &Applied<'_>, asked: &Asked<'_>, state: &mut AgentState, question: &str, window_ms: i64, per: Per) -> Measured {
+fn summed(applied: &Applied<'_>, asked: &Asked<'_>, state: &mut AgentState, question: Question<'_>) -> Measured {
     let Measured::Value(value) = applied.measured else { return applied.measured };
-    let key = per.key(asked.event);
-    let before = state.total(question, key, asked.now_ms, window_ms);
-    if asked.ran() {
-        state.add(question, key, asked.now_ms, window_ms, value);
-    }
+    let before = if asked.ran() { state.add(question, asked.now_ms, value) } else { state.total(question, asked.now_ms) };
     Measured::Value(before.saturating_add(value))
 }
 
@@ -119,9 +124,10 @@ fn over(asked: &Asked<'_>, applied: &Applied<'_>, observed: Measured, window: Op
     let observed = applied.observed(observed);
     let per = match window {
         Some((window_ms, per)) => {
-            let whose = match per.key(asked.event) {
-                "" => format!("no {}", per.as_str()),
-                key => shown(key),
+            let whose = match per.whose(asked.event) {
+                Whose::Agent => asked.agent(),
+                Whose::Named("") => format!("no {}", per.as_str()),
+                Whose::Named(name) => shown(name),
             };
             format!(" in {} for {whose}", duration::written(window_ms))
         }
@@ -129,7 +135,7 @@ fn over(asked: &Asked<'_>, applied: &Applied<'_>, observed: Measured, window: Op
     };
     Draft {
         kind: Kind::IntentLimit,
-        rule: applied.rule.clone(),
+        rule: rule_name(applied.index),
         title: format!("{agent} did {action} with {observed}{per}, more than {limit}"),
         field: applied.field.as_str(),
         expected: format!("at most {limit}{per}"),
@@ -139,15 +145,9 @@ fn over(asked: &Asked<'_>, applied: &Applied<'_>, observed: Measured, window: Op
 }
 
 /// Several amounts just under a limit, for one principal, by one agent or several.
-fn judge_splitting(
-    asked: &Asked<'_>,
-    applied: &Applied<'_>,
-    near_share: Decimal,
-    own: &mut Sightings,
-    elsewhere: &Sightings,
-    judgement: &mut Judgement,
-) {
+fn judge_splitting(asked: &Asked<'_>, applied: &Applied<'_>, own: &mut Sightings, elsewhere: &Sightings, judgement: &mut Judgement) {
     let Measured::Value(amount) = applied.measured else { return };
+    let near_share = Decimal::new(asked.policy.structuring.above_percent.into(), 2);
     let is_near = amount > applied.up_to.saturating_mul(near_share) && amount <= applied.up_to;
     if !is_near || applied.field != Measure::Amount {
         return;
@@ -182,7 +182,7 @@ fn judge_splitting(
     let share = format!("{} % of {limit}", rules.above_percent);
     judgement.violations.push(asked.violation(Draft {
         kind: Kind::Structuring,
-        rule: applied.rule.clone(),
+        rule: rule_name(applied.index),
         title: format!("{} amounts of {} for {} lie just under {limit}", amounts.len(), shown(action), shown(principal)),
         field: "amount",
         expected: format!("fewer than {} amounts above {share} in {window}", rules.amounts),

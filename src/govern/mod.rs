@@ -3,6 +3,7 @@
 
 mod agent_state;
 mod chain;
+mod clearance;
 mod contract;
 pub mod control;
 mod credentials;

@@ -36,7 +36,7 @@ impl NameSet {
 #[derive(Debug, Clone, Default)]
 pub struct ActionSet {
     names: NameSet,
-    /// Entries with a `/`, which may name the server too.
+    /// Beginnings with a `/`, which may name the server too.
     qualified: Vec<Box<str>>,
 }
 
@@ -67,7 +67,8 @@ impl std::fmt::Display for ActionName<'_> {
 impl ActionSet {
     /// Compiles the names of a contract.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str> + Clone) -> Self {
-        let qualified = names.clone().into_iter().filter(|name| name.contains('/')).map(Into::into).collect();
+        let beginnings = names.clone().into_iter().filter_map(|name| name.strip_suffix('*'));
+        let qualified = beginnings.filter(|name| name.contains('/')).map(Into::into).collect();
         Self { names: NameSet::new(names), qualified }
     }
 
@@ -78,20 +79,20 @@ impl ActionSet {
             ActionName::Word(word) => self.names.holds(word),
             ActionName::Tool { tool, server: None } => self.names.holds(tool),
             ActionName::Tool { tool, server: Some(server) } => {
-                self.names.holds(tool) || self.qualified.iter().any(|entry| is_qualified(entry, server, tool))
+                self.names.holds(tool)
+                    || self.names.exact.contains(&*[server, "/", tool].concat())
+                    || self.qualified.iter().any(|beginning| begins_with(server, tool, beginning))
             }
         }
     }
 }
 
-/// Whether `entry` is `server/tool`, perhaps with `*` at the end.
-fn is_qualified(entry: &str, server: &str, tool: &str) -> bool {
-    let (entry, is_prefix) = entry.strip_suffix('*').map_or((entry, false), |prefix| (prefix, true));
-    match entry.strip_prefix(server).and_then(|rest| rest.strip_prefix('/')) {
-        Some(rest) if is_prefix => tool.starts_with(rest),
-        Some(rest) => rest == tool,
-        // The pattern ends within the server's name.
-        None => is_prefix && entry.len() <= server.len() && server.starts_with(entry),
+/// Whether `server/tool` begins so.
+fn begins_with(server: &str, tool: &str, beginning: &str) -> bool {
+    match beginning.strip_prefix(server).and_then(|rest| rest.strip_prefix('/')) {
+        Some(rest) => tool.starts_with(rest),
+        // The beginning ends within the server's name.
+        None => beginning.len() <= server.len() && server.starts_with(beginning),
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Sightings {
     credentials: hashbrown::HashMap<String, BTreeMap<Box<str>, i64>, foldhash::fast::FixedState>,
     near: BTreeMap<(Box<str>, Box<str>), VecDeque<NearLimit>>,
     chains: Chains,
+    #[serde(skip)]
+    first_uses: u64,
     /// Uses of credentials beyond what is remembered.
     pub not_modelled: u64,
 }
@@ -130,10 +132,17 @@ impl Sightings {
             *first = since.min(*first);
             return false;
         }
+        self.first_uses += 1;
         if users.len() < AGENTS_MAX {
             users.insert(agent.into(), since);
         }
         true
+    }
+
+    /// Grows with every first use of a credential by an agent: as long as it stays, nobody began to share one.
+    #[must_use]
+    pub fn first_uses(&self) -> u64 {
+        self.first_uses
     }
 
     /// Who instructed whom.

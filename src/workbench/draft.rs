@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use crate::config::Structuring;
 use crate::event::{Action, Amount, Event, Status};
 
 /// Entries of one list; with more than these the list says nothing and is left out.
@@ -121,7 +122,7 @@ impl Drafts {
                         out,
                         "  - {{action: {}, field: amount,{currency} automatic_up_to: {}, above: human_approval}}  # the largest of {number} was {}",
                         quoted(action),
-                        rounded_up(largest),
+                        limit_above(largest),
                         largest.normalize()
                     )?;
                 }
@@ -191,6 +192,13 @@ fn quoted(text: &str) -> String {
     })
 }
 
+/// The largest amount that was seen, rounded up far enough that amounts like it do not lie just under the limit: that would be
+/// structuring.
+fn limit_above(largest: Decimal) -> Decimal {
+    let near_share = Decimal::new(Structuring::default().above_percent.into(), 2);
+    rounded_up(largest.checked_div(near_share).unwrap_or(largest))
+}
+
 /// Up to the next value with two leading digits.
 fn rounded_up(value: Decimal) -> Decimal {
     let mut unit = Decimal::ONE;
@@ -240,7 +248,7 @@ mod tests {
             r#"- "api.example.com"  # 1 of 4"#,
             r#"- "b"  # 1 of 4"#,
             r#""t": ["refund", "shop/lookup"]"#,
-            "automatic_up_to: 1300, above: human_approval}  # the largest of 2 was 1234",
+            "automatic_up_to: 1400, above: human_approval}  # the largest of 2 was 1234",
         ] {
             assert!(text.contains(expected), "{expected} in {text}");
         }
@@ -257,6 +265,16 @@ mod tests {
         assert_eq!(record.allowed_actions, Some(vec!["x\"]\nagent: evil\u{202e}".to_owned()]));
         assert_eq!(record.destinations, Some(vec![]));
         assert!(!text.contains('\u{202e}'));
+    }
+
+    #[test]
+    fn ordinary_amounts_do_not_lie_just_under_the_drafted_limit() {
+        for largest in ["0.01", "0.9", "9", "48.20", "90", "90.01", "99.99", "1234", "89999"] {
+            let largest: Decimal = largest.parse().expect("a decimal");
+            let limit = limit_above(largest);
+            assert!(largest * Decimal::ONE_HUNDRED <= limit * Decimal::from(90), "{largest} under {limit}");
+            assert!(limit <= largest.max(Decimal::ONE) * Decimal::TWO, "{limit} is no limit for {largest}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod admin;
 mod broker;
 mod chaos;
 mod commands;
+mod declared;
 mod delivery;
 mod demo;
 mod events;

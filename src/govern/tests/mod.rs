@@ -1,5 +1,6 @@
 //! Every declared and every identity kind: what raises it, and the near miss that does not.
 
+mod clearance;
 mod declared;
 mod identity;
 mod limits;
