@@ -1,4 +1,4 @@
-//! `gaitkeeper audit verify|show|redact`: the why-trail, from files.
+//! `gaitkeeper audit verify|show|redact`: the why-trail, from files or from the topic.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::{Exit, Failure, Outcome, timestamp};
 use crate::finding::audit_record::{self, AuditRecord, REDACTABLE};
 use crate::stats::canonical;
 use crate::workbench::audit::story;
-use crate::workbench::audit::verify::{Extent, verify};
+use crate::workbench::audit::verify::{Extent, records, verify};
 use crate::workbench::recording;
 
 /// Checks and reads the why-trail
@@ -49,9 +49,14 @@ struct Verify {
 
 #[derive(Debug, clap::Args)]
 struct Show {
-    /// Saved trails, a record a line, plain or compressed
-    #[arg(value_name = "FILE", required = true)]
+    /// Saved trails, a record a line, plain or compressed. With --topic, the topic
+    #[arg(value_name = "FILE", required_unless_present = "topic")]
     files: Vec<PathBuf>,
+    /// Tell the audit topic, as it is now, instead of files
+    #[arg(long, conflicts_with = "files")]
+    topic: bool,
+    #[command(flatten)]
+    source: Source,
     /// Of this agent only
     #[arg(long, value_name = "A")]
     agent: Option<String>,
@@ -89,7 +94,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
     let mut lines = Vec::new();
     for file in files {
         let content = recording::read_whole(file).map_err(Failure::io)?;
-        lines.extend(content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec));
+        lines.extend(records(&content).map(<[u8]>::to_vec));
     }
     Ok(lines)
 }
@@ -98,13 +103,13 @@ fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
 fn read_topic(source: &Source) -> Result<Vec<Vec<u8>>, Failure> {
     let cluster = source.connect()?;
     let entries = cluster.read(&cluster.config.topics.audit)?;
-    let mut records: Vec<Vec<u8>> = entries.into_iter().filter_map(|entry| entry.value).collect();
-    records.sort_by_cached_key(|record| {
+    let mut lines: Vec<Vec<u8>> = entries.into_iter().filter_map(|entry| entry.value).collect();
+    lines.sort_by_cached_key(|record| {
         let value: serde_json::Value = serde_json::from_slice(record).unwrap_or_default();
         let number = |name: &str| value.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
         (number("partition"), number("sequence"))
     });
-    Ok(records)
+    Ok(lines)
 }
 
 fn check(args: &Verify) -> Outcome {
@@ -132,8 +137,16 @@ fn check(args: &Verify) -> Outcome {
 
 fn show(args: &Show) -> Outcome {
     let mut day = None;
-    for (number, line) in (1..).zip(read(&args.files)?) {
-        let record: AuditRecord = serde_json::from_slice(&line).map_err(|error| Failure::io(anyhow!("record {number}: {error}")))?;
+    let lines = if args.topic { read_topic(&args.source)? } else { read(&args.files)? };
+    let read = (1..).zip(&lines).map(|(number, line)| {
+        serde_json::from_slice::<AuditRecord>(line).map_err(|error| Failure::io(anyhow!("record {number}: {error}")))
+    });
+    let mut told = read.collect::<Result<Vec<_>, _>>()?;
+    if args.topic {
+        // Chains of several partitions become one story; within a chain the order stays.
+        told.sort_by_key(|record| record.at);
+    }
+    for record in told {
         let is_asked = args.agent.as_ref().is_none_or(|agent| *agent == record.agent_id)
             && args.from.is_none_or(|from| record.at >= from)
             && args.to.is_none_or(|to| record.at <= to);

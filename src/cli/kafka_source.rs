@@ -58,7 +58,7 @@ impl Cluster {
     /// The newest value of every key of a compacted topic. A value that is no JSON is there as its text.
     pub fn newest(&self, topic: &str) -> Result<BTreeMap<String, Value>, Failure> {
         let mut newest = BTreeMap::new();
-        for Entry { key, value } in self.read(topic)? {
+        for Entry { key, value, .. } in self.read(topic)? {
             match value {
                 Some(bytes) => {
                     let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());

@@ -1,6 +1,7 @@
 //! The commands. The only layer that prints, and the only one with `anyhow`.
 
 mod agent;
+mod answer_signature;
 mod audit;
 mod check_config;
 mod completions;

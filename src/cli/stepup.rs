@@ -1,15 +1,21 @@
 //! `gaitkeeper stepup list|answer`: a person at a terminal decides, over Kafka.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use anyhow::anyhow;
-use serde_json::{Value, json};
+use anyhow::{Context, anyhow};
+use serde_json::json;
 
 use super::kafka_source::{Cluster, Source, now_ms};
-use super::{Exit, Failure, Outcome};
-use crate::config::duration;
+use super::{Exit, Failure, Outcome, answer_signature};
+use crate::config::{StepUp, duration};
+use crate::engine::step_up::{Answered, Refusal, Requests};
 use crate::event::limits::shown;
 use crate::finding::StepUpRequest;
+use crate::govern::control::{Answer as Answering, ControlRecord, ControlTopic, ControlValue};
+
+/// An answer with the time at which it came, epoch ms.
+type Came = (i64, Box<Answering>);
 
 /// Lists open step-up requests, or answers one
 #[derive(Debug, clap::Args)]
@@ -48,6 +54,9 @@ struct Answer {
     /// How long an approval may be used, such as 5m
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     valid_for: Option<i64>,
+    /// Private key that signs the answer, where signatures are required: PEM, EC with the curve P-256 (PKCS #8) or RSA (PKCS #1)
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 fn parse_duration(text: &str) -> Result<i64, String> {
@@ -71,26 +80,50 @@ fn requests(cluster: &Cluster) -> Result<Vec<StepUpRequest>, Failure> {
     Ok(requests)
 }
 
-fn list(cluster: &Cluster) -> Outcome {
-    let decided = |value: &Value| matches!(value.get("outcome").and_then(Value::as_str), Some("approved" | "denied"));
-    let answered: BTreeSet<String> = cluster
-        .read(&cluster.config.topics.step_up_responses)?
-        .iter()
-        .filter_map(|entry| serde_json::from_slice::<Value>(entry.value.as_deref()?).ok())
-        .filter(decided)
-        .filter_map(|value| Some(value.get("request_id")?.as_str()?.to_owned()))
-        .collect();
-    let now = now_ms();
-    let all = requests(cluster)?;
-    let superseded: BTreeSet<&String> = all.iter().filter_map(|request| request.supersedes.as_ref()).collect();
-    for request in &all {
-        let StepUpRequest { request_id, expires_at, .. } = request;
-        if answered.contains(request_id) || superseded.contains(request_id) || *expires_at <= now {
-            continue;
+/// All answers that can be read, by request, in the order in which they came.
+fn answers(cluster: &Cluster) -> Result<BTreeMap<String, Vec<Came>>, Failure> {
+    let mut answers: BTreeMap<String, Vec<Came>> = BTreeMap::new();
+    for entry in cluster.read(&cluster.config.topics.step_up_responses)? {
+        let read = ControlRecord::from_payload(ControlTopic::StepUpResponses, entry.at, &entry.key, entry.value.as_deref());
+        if let Ok(ControlRecord { value: ControlValue::Answer(answer), .. }) = read {
+            answers.entry(answer.request_id.clone()).or_default().push((entry.at, answer));
         }
+    }
+    for answers in answers.values_mut() {
+        answers.sort_by_key(|(at, _)| *at);
+    }
+    Ok(answers)
+}
+
+/// The answers to a request that the service refuses; `None` when the request waits no longer.
+fn refused<'a>(request: &StepUpRequest, answers: &'a [Came], rules: &StepUp) -> Option<Vec<(&'a Answering, Refusal)>> {
+    let mut asked = Requests::of(request.clone());
+    let mut refused = Vec::new();
+    for (at, answer) in answers {
+        match asked.answer(answer, *at, rules) {
+            Answered::Decided(_) => return None,
+            Answered::Refused(refusal) => refused.push((&**answer, refusal)),
+            Answered::Undecided | Answered::Repeated => (),
+        }
+    }
+    Some(refused)
+}
+
+fn list(cluster: &Cluster) -> Outcome {
+    let (all, answers) = (requests(cluster)?, answers(cluster)?);
+    let superseded: BTreeSet<&String> = all.iter().filter_map(|request| request.supersedes.as_ref()).collect();
+    let now = now_ms();
+    for request in all.iter().filter(|request| request.expires_at > now && !superseded.contains(&request.request_id)) {
+        let StepUpRequest { request_id, expires_at, .. } = request;
+        let given = answers.get(request_id).map_or(&[][..], Vec::as_slice);
+        let Some(refused) = refused(request, given, &cluster.config.engine.step_up) else { continue };
         println!("{request_id}  {}  expires in {} s", what(request), (expires_at - now) / 1_000);
         for reason in &request.risk.reasons {
             println!("    {}: {}, expected {}", shown(&reason.field), reason.actual, reason.expected);
+        }
+        for (answer, refusal) in refused {
+            let by = answer.decided_by.as_ref().map_or("nobody", |by| &by.sub);
+            println!("    {} by {} was refused: {}", answer.outcome.as_str(), shown(by), refusal.as_str());
         }
     }
     Ok(Exit::Fine)
@@ -115,9 +148,9 @@ fn give(cluster: &Cluster, answer: &Answer) -> Outcome {
     if request.expires_at <= now {
         return Err(Failure::usage(anyhow!("{} expired {} s ago, which is a no", request.request_id, (now - request.expires_at) / 1_000)));
     }
-    if cluster.config.engine.step_up.require_signature {
+    if cluster.config.engine.step_up.require_signature && answer.key.is_none() {
         return Err(Failure::usage(anyhow!(
-            "answers must be signed here (step_up.require_signature): answer through the identity provider"
+            "answers must be signed here (step_up.require_signature): give --key, or answer through the identity provider"
         )));
     }
     let mut value = json!({
@@ -136,6 +169,11 @@ fn give(cluster: &Cluster, answer: &Answer) -> Outcome {
     }
     if let Some(valid_for) = answer.valid_for {
         value["valid_until"] = now.saturating_add(valid_for).into();
+    }
+    if let Some(file) = &answer.key {
+        let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())).map_err(Failure::io)?;
+        let signature = answer_signature::detached(&value, &pem).with_context(|| format!("key {}", file.display()));
+        value["signature"] = signature.map_err(Failure::usage)?.into();
     }
     cluster.send(&cluster.config.topics.step_up_responses, &request.request_id, &value)?;
     println!("{}: {} by {}", request.request_id, answer.outcome, shown(&answer.by));

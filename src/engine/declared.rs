@@ -124,7 +124,7 @@ fn required(kind: Kind) -> DecisionRequired {
 }
 
 /// Adds what the finding does not say yet. Rules have no shares of a score: each counts the same.
-fn add_reasons(reasons: &mut Vec<Reason>, more: &[Reason]) {
+pub(super) fn add_reasons(reasons: &mut Vec<Reason>, more: &[Reason]) {
     for reason in more {
         let is_known = reasons.iter().any(|known| (&known.field, &known.actual) == (&reason.field, &reason.actual));
         if !is_known && reasons.len() < REASONS_LISTED {

@@ -6,6 +6,9 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 const COMMIT_SECONDS: &[f64] =
     &[0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
+/// Seconds; a machine answers in parts of one, a person in minutes.
+const RESPONSE_SECONDS: &[f64] = &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0];
+
 /// The counters of one process. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
 pub struct Meters {
@@ -24,6 +27,10 @@ pub struct Meters {
     pub findings: IntCounter,
     /// Step-up requests published.
     pub step_up_requests: IntCounter,
+    /// From a finding to the state that it led to, for each state that an enforcement point answered.
+    pub finding_to_state_seconds: Histogram,
+    /// From a state to what the enforcement point did.
+    pub state_to_ack_seconds: Histogram,
     /// Commits that succeeded.
     pub commits: IntCounter,
     /// How long commits took, successful ones.
@@ -76,12 +83,13 @@ impl Meters {
         let partitions = IntGauge::new("gaitkeeper_partitions", "Partitions owned now").expect("a valid name");
         let lag = IntGaugeVec::new(Opts::new("gaitkeeper_lag_records", "Records behind the end of the partition"), &["topic", "partition"])
             .expect("a valid name");
-        let seconds = |name: &str, help: &str| {
-            let options = HistogramOpts::new(format!("gaitkeeper_{name}_seconds"), help).buckets(COMMIT_SECONDS.to_vec());
+        let timed = |name: &str, help: &str, buckets: &[f64]| {
+            let options = HistogramOpts::new(format!("gaitkeeper_{name}_seconds"), help).buckets(buckets.to_vec());
             let histogram = Histogram::with_opts(options).expect("ascending buckets");
             registry.register(Box::new(histogram.clone())).expect("a name used once");
             histogram
         };
+        let seconds = |name: &str, help: &str| timed(name, help, COMMIT_SECONDS);
         registry.register(Box::new(lag.clone())).expect("a name used once");
         registry.register(Box::new(dead_letters.clone())).expect("a name used once");
         registry.register(Box::new(commit_seconds.clone())).expect("a name used once");
@@ -94,6 +102,12 @@ impl Meters {
             unknown_fields: counter("unknown_fields_total", "Members of records that are not part of the native event"),
             findings: counter("findings_total", "Findings published, each opening, update and close"),
             step_up_requests: counter("step_up_requests_total", "Step-up requests published"),
+            finding_to_state_seconds: timed(
+                "finding_to_state",
+                "From a finding to the state that it led to, by stream time, for each state that an enforcement point answered",
+                RESPONSE_SECONDS,
+            ),
+            state_to_ack_seconds: timed("state_to_ack", "From a state to what the enforcement point says it did", RESPONSE_SECONDS),
             commits: counter("commits_total", "Commits that succeeded"),
             commit_seconds,
             roll_backs: counter("roll_backs_total", "Transactions rolled back"),

@@ -33,6 +33,14 @@ impl Shards {
                     result = result.and(self.outbox.send(keyed(from, &self.agent_state, &state.agent_id, &*state)));
                 }
                 Output::Audit(record) => {
+                    let meters = &self.assembly.meters;
+                    let latencies = [
+                        (&meters.finding_to_state_seconds, record.finding_to_state_ms),
+                        (&meters.state_to_ack_seconds, record.state_to_ack_ms),
+                    ];
+                    for (histogram, ms) in latencies.into_iter().filter_map(|(histogram, ms)| Some((histogram, ms?))) {
+                        histogram.observe(ms as f64 / 1_000.0);
+                    }
                     let key = Some(record.agent_id.as_bytes().to_vec());
                     let (topic, value) = (Arc::clone(&self.audit), Some(record.to_bytes()));
                     result = result.and(self.outbox.send(Record { from, topic, partition: None, key, value, headers: Vec::new() }));

@@ -20,6 +20,8 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// A record as it stands on a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// When it came, epoch ms.
+    pub at: i64,
     /// Its key; empty without one.
     pub key: String,
     /// Its value; `None` says that the key is gone.
@@ -52,7 +54,8 @@ pub fn read_whole(kafka: &Kafka, link: &Arc<Link>, topic: &str) -> Result<Vec<En
     let mut entries = Vec::new();
     reader.whole(topic, &partitions, |record| {
         let key = String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned();
-        entries.push(Entry { key, value: record.payload().map(<[u8]>::to_vec) });
+        let at = record.timestamp().to_millis().unwrap_or(0);
+        entries.push(Entry { at, key, value: record.payload().map(<[u8]>::to_vec) });
     })?;
     Ok(entries)
 }

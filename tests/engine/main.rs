@@ -5,6 +5,7 @@ mod campaigns;
 mod context;
 mod declared;
 mod feedback;
+mod interleavings;
 mod invariance;
 mod sessions;
 mod shard;

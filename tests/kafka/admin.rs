@@ -8,12 +8,18 @@ use crate::delivery::{produce, unreadable};
 use crate::process::{Process, config_file};
 use crate::stand::{Stand, wait_until};
 
-fn get(address: &str, path: &str) -> String {
+/// What is answered to a request, with its head; nothing when nobody listens.
+pub fn get(address: &str, path: &str) -> String {
     let Ok(mut connection) = TcpStream::connect(address) else { return String::new() };
     write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").expect("it reads");
     let mut said = String::new();
     connection.read_to_string(&mut said).expect("it answers");
     said
+}
+
+/// Where an instance that said so serves its metrics.
+pub fn address_in(said: &str) -> String {
+    said.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address").to_owned()
 }
 
 #[test]
@@ -26,8 +32,7 @@ fn an_instance_is_ready_once_it_has_its_partitions_and_counts_what_it_does() {
     produce(&stand, &unreadable(100));
     let mut first = Process::start(folder.path(), "first", &["run", "--config", &config]);
     wait_until("it says where", || first.said().contains("health and metrics are served"));
-    let said = first.said();
-    let address = said.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address").to_owned();
+    let address = address_in(&first.said());
     assert!(get(&address, "/health/live").starts_with("HTTP/1.1 200"));
     wait_until("it is ready", || get(&address, "/health/ready").starts_with("HTTP/1.1 200"));
     wait_until("everything is consumed", || stand.consumed() == 100);

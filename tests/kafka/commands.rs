@@ -8,14 +8,14 @@ use crate::process::config_file;
 use crate::stand::Stand;
 
 /// Runs `gaitkeeper` with `arguments` and the stand's configuration; what it printed and its exit code.
-fn run(config: &str, arguments: &[&str]) -> (String, i32) {
+pub fn run(config: &str, arguments: &[&str]) -> (String, i32) {
     let Output { stdout, stderr, status } =
         Command::new(env!("CARGO_BIN_EXE_gaitkeeper")).args(arguments).args(["--config", config]).output().expect("the binary starts");
     let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     (said, status.code().expect("an exit code"))
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> String {
+pub fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     std::fs::write(&path, text).expect("a writable folder");
     path.to_str().expect("UTF-8").to_owned()

@@ -120,10 +120,11 @@ impl Engine {
         let is_owner = self.owns(agent);
         let is_known =
             ack.request_id.as_deref().is_some_and(|id| self.response.desk(agent).is_some_and(|desk| desk.requests.find(id).is_some()));
-        let confirmed = match &mut self.response.desk_mut(agent).standing {
-            Some(standing) => standing.acknowledge(ack),
-            None => None,
-        };
+        // Who acknowledges may name anybody: an agent of whom nothing is known stays so.
+        if self.response.desk(agent).is_none() {
+            return;
+        }
+        let confirmed = self.response.desk_mut(agent).standing.as_mut().and_then(|standing| standing.acknowledge(ack));
         if !is_owner || (confirmed.is_none() && !is_known) {
             return;
         }

@@ -20,6 +20,8 @@ pub struct Responded {
     pub request_id: Option<String>,
     /// The agent's state asks for an approval of each action, and this one waits for it.
     pub asks_by_state: bool,
+    /// The agent's state forbids every action, and this one waits in vain.
+    pub is_stopped: bool,
 }
 
 impl Engine {
@@ -41,7 +43,7 @@ impl Engine {
         let asks_by_state = standing.is_some_and(|standing| standing.asks(event.ts));
         let forbidden = standing.filter(|standing| standing.forbids(event.ts)).map(|standing| (standing.record.state, standing.since));
         if event.status == Some(Status::Denied) {
-            return Responded { asks_by_state, ..Responded::default() };
+            return Responded { asks_by_state, is_stopped: forbidden.is_some(), ..Responded::default() };
         }
         let limit = limit.map(|limit| (limit.rule.clone(), limit.contract.clone()));
         let is_required = limit.is_some() || asks_by_state;
@@ -56,12 +58,13 @@ impl Engine {
                 let rule = self.response.find(&request_id).map(|(_, tracked)| tracked.request.policy.rule.clone());
                 violations.retain(|violation| {
                     let is_asked = violation.ask.is_some() || rule.as_ref() == Some(&violation.rule);
-                    !(is_asked && violation.decision == Decision::StepUp)
+                    // No approval lets an agent act that was stopped since.
+                    !(is_asked && violation.decision == Decision::StepUp && !violation.kind.is_response())
                 });
                 if let Some(transition) = transition {
                     self.keep_transition(&event.agent_id, &transition, event.ts, outputs);
                 }
-                responded = Responded { is_covered: true, request_id: Some(request_id), asks_by_state: false };
+                responded = Responded { is_covered: true, request_id: Some(request_id), ..Responded::default() };
                 None
             }
             Cover::Missing(request) => Some(names().missing(request.as_ref().map(|(_, state)| *state))),

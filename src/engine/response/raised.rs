@@ -2,7 +2,7 @@
 //! by themselves where a record or a clock is.
 
 use super::super::alarm::{Again, OpenFinding};
-use super::super::declared::REASONS_LISTED;
+use super::super::declared::add_reasons;
 use super::super::{Engine, Output, identifier, severity};
 use super::Desk;
 use crate::finding::{Finding, PolicyShown};
@@ -26,15 +26,14 @@ impl Engine {
     /// Opens a finding of its own, or adds to the open one of its kind and session.
     pub(super) fn raise_alone(&mut self, about: &Alone<'_>, draft: Draft) -> Option<Output> {
         let &Alone { agent_id, session_id, subject, at } = about;
-        let Violation { kind, severity, decision, title, mut reasons, normal_if, rule, .. } = self.violation(draft, None);
+        let Violation { kind, severity, decision, title, reasons, normal_if, rule, .. } = self.violation(draft, None);
         let now = self.stream_ms.max(at);
         let policy = PolicyShown { id: "step_up".into(), version: self.policy_version.clone(), rule };
         let desk = self.response.desk_mut(agent_id);
         let risk = severity::risk_of(severity);
         let open = desk.raised.iter_mut().find(|open| open.finding.kind == kind && open.finding.session_id.as_deref() == session_id);
         if let Some(open) = open {
-            open.finding.reasons.append(&mut reasons);
-            open.finding.reasons.truncate(REASONS_LISTED);
+            add_reasons(&mut open.finding.reasons, &reasons);
             let again = Again { event_id: subject, ts: at, severity, risk, decision, p: None, context: None };
             return open.repeat(&again, now).map(|update| Output::Finding(Box::new(update)));
         }

@@ -89,7 +89,14 @@ fn decided(
     let limit = contract.and_then(|contract| contract.limit_on(event));
     let wants_all = contract.is_some_and(|contract| contract.record().audit_log.as_deref() == Some("required"));
     let covered = at_hand.and_then(|at_hand| at_hand.request_id.clone());
-    if score.decision == Decision::Allow && told.is_none() && limit.is_none() && covered.is_none() && !wants_all {
+    // An action that waits is told what its agent's state says of it too.
+    let by_state = match at_hand {
+        Some(at_hand) if at_hand.is_stopped => Decision::Suspend,
+        Some(at_hand) if at_hand.asks_by_state => Decision::StepUp,
+        _ => Decision::Allow,
+    };
+    let decision = score.decision.max(by_state);
+    if decision == Decision::Allow && told.is_none() && limit.is_none() && covered.is_none() && !wants_all {
         return None;
     }
     let held = event.status == Some(Status::Denied);
@@ -108,7 +115,7 @@ fn decided(
             Some(PolicyShown { id: "contract".into(), version: contract.version().to_owned(), rule: format!("limits[{limit}]") });
     }
     let text = |field: &Option<std::borrow::Cow<'_, str>>| field.as_deref().map(str::to_owned);
-    record.decision = Some(score.decision);
+    record.decision = Some(decision);
     record.score = score.score;
     record.request_id = covered;
     record.event_id = Some(event.event_id.to_string());

@@ -88,6 +88,12 @@ pub enum Asked {
 }
 
 impl Requests {
+    /// One question that was published, as it was then.
+    #[must_use]
+    pub fn of(request: StepUpRequest) -> Self {
+        Self { tracked: VecDeque::from([Tracked::new(request, false)]) }
+    }
+
     /// Asks at stream time `now`, unless the same is asked already or too much is open.
     pub fn ask(&mut self, wish: &Wish<'_>, partition: i32, now: i64, settings: &StepUp) -> Asked {
         let dedupe_key = request::dedupe_key(wish.event);
