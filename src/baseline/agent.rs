@@ -9,9 +9,10 @@ use super::session_totals::SessionTotals;
 use super::volume::Cell;
 use super::{AgentIndex, bounds};
 use crate::stats::count_node::{CountNode, Symbol};
+use crate::stats::table::Table;
 
 /// Cells by [`super::volume::cell_key`].
-pub type Cells = hashbrown::HashMap<u64, Cell, foldhash::fast::FixedState>;
+pub type Cells = Table<Cell>;
 
 /// Committed sessions up to which a new version is judged as one.
 pub const VERSION_SESSIONS: u32 = 20;
@@ -46,7 +47,6 @@ pub struct AgentBaseline {
     /// Tools, attributes, outcomes.
     pub counts: Counts,
     /// Sizes, durations, gaps.
-    #[serde(with = "crate::stats::sorted")]
     pub cells: Cells,
     /// Length and total of sessions.
     pub totals: SessionTotals,
@@ -93,7 +93,7 @@ impl AgentBaseline {
             self.not_modelled += 1;
             return None;
         }
-        Some(self.cells.entry(key).or_default())
+        Some(self.cells.or_default(key))
     }
 
     /// Drops what is past the bounds: the contexts least recently learned, of order 3 first, then 2, then position, then any.

@@ -64,10 +64,13 @@ pub struct Drift {
 
 impl Golden {
     /// One more committed session; `cells` are the agent's own after it. Gathers, or freezes the reference.
-    pub fn learn<'o>(&mut self, session: impl Iterator<Item = &'o Observation>, cells: &Cells) {
+    pub fn learn(&mut self, session: &[Observation], cells: &Cells) {
         let Self::Gathering(sessions) = self else { return };
         let room = PENDING_MAX.saturating_sub(sessions.iter().map(Vec::len).sum());
-        sessions.push(session.flat_map(values).take(room).collect());
+        // Agents keep these lists for long: no place is left free.
+        let mut kept = Vec::with_capacity(room.min(session.iter().map(|observation| values(observation).count()).sum()));
+        kept.extend(session.iter().flat_map(values).take(room));
+        sessions.push(kept);
         if sessions.len() >= REFERENCE_SESSIONS {
             let watches = WATCHED.into_iter().filter_map(|metric| Watch::freeze(metric, sessions, cells)).collect();
             *self = Self::Watching(watches);
@@ -175,8 +178,8 @@ mod tests {
             for observation in &session {
                 cell.learn_moments(observation.value(Metric::BytesOut).unwrap(), std::iter::empty::<&mut SharedCell>());
             }
-            cells.insert(cell_key(Metric::BytesOut, 4, 3), cell.clone());
-            golden.learn(session.iter(), &cells);
+            *cells.or_default(cell_key(Metric::BytesOut, 4, 3)) = cell.clone();
+            golden.learn(&session, &cells);
         }
         golden
     }

@@ -89,7 +89,7 @@ impl Model {
         levels.agent.events += delta.observations.len() as u64;
         levels.agent.enforce_bounds();
         let AgentBaseline { golden, cells, .. } = levels.agent;
-        golden.learn(delta.observations.iter(), cells);
+        golden.learn(delta.observations, cells);
         if let Some(group) = levels.group {
             group.sessions += 1;
         }

@@ -6,6 +6,7 @@ use super::Attribute;
 use super::attribute::ATTRIBUTES;
 use super::tools::{START, ToolId};
 use crate::stats::count_node::{CountNode, Symbol};
+use crate::stats::table::Table;
 
 /// Number of experts with tables: orders 0 to 3, position, run length, position with the last tool.
 pub const TABLE_EXPERTS: usize = 7;
@@ -91,21 +92,18 @@ fn bucket(value: u32, exact: u32, width: u32, steps: u32) -> u32 {
 }
 
 /// Nodes by context.
-pub type Nodes<K> = hashbrown::HashMap<u64, CountNode<K>, foldhash::fast::FixedState>;
+pub type Nodes<K> = Table<CountNode<K>>;
 
 /// All counts of one level: an agent, a group or the population.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Tools by context.
-    #[serde(with = "crate::stats::sorted")]
     pub sequence: Nodes<ToolId>,
     /// Attribute values by attribute and tool.
-    #[serde(with = "crate::stats::sorted")]
     pub attributes: Nodes<u64>,
     /// Attribute values whatever the tool. In an agent and a group these only say what is known; in the population they are the root.
     pub any: [CountNode<u64>; ATTRIBUTES],
     /// Outcomes by tool.
-    #[serde(with = "crate::stats::sorted")]
     pub status: Nodes<u8>,
 }
 
@@ -170,12 +168,12 @@ pub fn probability<K: Symbol>(nodes: &Nodes<K>, context: Context, symbol: K, par
 
 /// Adds to a shared level, where only a node's own halving bounds its symbols; true if a table opened.
 pub fn add<K: Symbol>(nodes: &mut Nodes<K>, context: Context, symbol: K) -> bool {
-    nodes.entry(context).or_default().add(symbol, usize::MAX)
+    nodes.or_default(context).add(symbol, usize::MAX)
 }
 
 /// Adds to an agent's level, within its bounds; true if a table opened.
 pub fn add_bounded<K: Symbol>(nodes: &mut Nodes<K>, context: Context, symbol: K, touched: u32, symbols_max: usize) -> bool {
-    let node = nodes.entry(context).or_default();
+    let node = nodes.or_default(context);
     node.touched = touched;
     node.add(symbol, symbols_max)
 }

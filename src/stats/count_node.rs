@@ -3,19 +3,19 @@
 use std::hash::Hash;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use smallvec::{Array, SmallVec};
+use thin_vec::ThinVec;
 
 /// A symbol small enough to be stored by value, whose lowest bit is bit 0 of its text's FNV-1a hash.
 pub trait Symbol: Copy + Eq + Ord + Hash + std::fmt::Debug {
-    /// Entries kept without an allocation.
-    type Inline: Array<Item = (Self, u16)> + Clone + std::fmt::Debug;
+    /// Entries kept without an allocation: an array, as long as leaves a node small.
+    type Inline: AsRef<[(Self, u16)]> + AsMut<[(Self, u16)]> + Copy + Default + std::fmt::Debug;
 
     /// Bit 0 of the FNV-1a hash of the symbol's text.
     fn parity(self) -> u16;
 }
 
 impl Symbol for u8 {
-    type Inline = [(u8, u16); 4];
+    type Inline = [(u8, u16); 3];
 
     fn parity(self) -> u16 {
         u16::from(self & 1)
@@ -23,7 +23,7 @@ impl Symbol for u8 {
 }
 
 impl Symbol for u16 {
-    type Inline = [(u16, u16); 4];
+    type Inline = [(u16, u16); 3];
 
     fn parity(self) -> u16 {
         self & 1
@@ -49,7 +49,9 @@ const THETA: f64 = 1.0;
 
 #[derive(Debug, Clone)]
 enum Entries<K: Symbol> {
-    Few(SmallVec<K::Inline>),
+    /// So many places of the array.
+    Inline(u8, K::Inline),
+    Few(ThinVec<(K, u16)>),
     Many(Box<hashbrown::HashMap<K, u16, foldhash::fast::FixedState>>),
 }
 
@@ -65,7 +67,79 @@ pub struct CountNode<K: Symbol> {
 
 impl<K: Symbol> Default for CountNode<K> {
     fn default() -> Self {
-        Self { total: 0, singletons: 0, touched: 0, entries: Entries::Few(SmallVec::new()) }
+        Self { total: 0, singletons: 0, touched: 0, entries: Entries::Inline(0, K::Inline::default()) }
+    }
+}
+
+impl<K: Symbol> Entries<K> {
+    /// All entries, as long as a scan finds one quickly.
+    fn few(&self) -> Option<&[(K, u16)]> {
+        match self {
+            Self::Inline(len, places) => Some(&places.as_ref()[..usize::from(*len)]),
+            Self::Few(few) => Some(few),
+            Self::Many(_) => None,
+        }
+    }
+
+    /// The count of a symbol that has one.
+    fn get_mut(&mut self, symbol: K) -> Option<&mut u16> {
+        let few = match self {
+            Self::Inline(len, places) => &mut places.as_mut()[..usize::from(*len)],
+            Self::Few(few) => few.as_mut_slice(),
+            Self::Many(many) => return many.get_mut(&symbol),
+        };
+        let at = few.iter().position(|entry| entry.0 == symbol)?;
+        // One place nearer to the front each time it overtakes: a scan finds what is frequent first.
+        let overtakes = at > 0 && few[at].1 >= few[at - 1].1;
+        if overtakes {
+            few.swap(at, at - 1);
+        }
+        Some(&mut few[at - usize::from(overtakes)].1)
+    }
+
+    /// Adds a symbol that has no count yet.
+    fn push(&mut self, symbol: K, count: u16) {
+        match self {
+            Self::Inline(len, places) => {
+                if let Some(place) = places.as_mut().get_mut(usize::from(*len)) {
+                    *place = (symbol, count);
+                    *len += 1;
+                    return;
+                }
+                let held = places.as_ref();
+                let mut few = ThinVec::with_capacity(2 * held.len().max(1));
+                few.extend_from_slice(held);
+                few.push((symbol, count));
+                *self = Self::Few(few);
+            }
+            Self::Few(few) if few.len() < SCAN_MAX => few.push((symbol, count)),
+            Self::Few(few) => {
+                let all = few.iter().copied().chain([(symbol, count)]);
+                *self = Self::Many(Box::new(all.collect()));
+            }
+            Self::Many(many) => {
+                many.insert(symbol, count);
+            }
+        }
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(K, &mut u16) -> bool) {
+        match self {
+            Self::Inline(len, places) => {
+                let places = places.as_mut();
+                let mut kept = 0;
+                for at in 0..*len {
+                    let mut entry = places[usize::from(at)];
+                    if keep(entry.0, &mut entry.1) {
+                        places[usize::from(kept)] = entry;
+                        kept += 1;
+                    }
+                }
+                *len = kept;
+            }
+            Self::Few(few) => few.retain_mut(|entry| keep(entry.0, &mut entry.1)),
+            Self::Many(many) => many.retain(|&symbol, count| keep(symbol, count)),
+        }
     }
 }
 
@@ -80,6 +154,7 @@ impl<K: Symbol> CountNode<K> {
     #[must_use]
     pub fn distinct(&self) -> usize {
         match &self.entries {
+            Entries::Inline(len, _) => usize::from(*len),
             Entries::Few(few) => few.len(),
             Entries::Many(many) => many.len(),
         }
@@ -88,9 +163,10 @@ impl<K: Symbol> CountNode<K> {
     /// How often `symbol` was added; 0 if never.
     #[must_use]
     pub fn count(&self, symbol: K) -> u32 {
-        let count = match &self.entries {
-            Entries::Few(few) => few.iter().find(|entry| entry.0 == symbol).map_or(0, |entry| entry.1),
-            Entries::Many(many) => many.get(&symbol).copied().unwrap_or(0),
+        let count = match (self.entries.few(), &self.entries) {
+            (Some(few), _) => few.iter().find(|entry| entry.0 == symbol).map_or(0, |entry| entry.1),
+            (None, Entries::Many(many)) => many.get(&symbol).copied().unwrap_or(0),
+            (None, _) => 0,
         };
         u32::from(count)
     }
@@ -118,12 +194,16 @@ impl<K: Symbol> CountNode<K> {
     /// so one busy agent cannot own its group. With `distinct_max` symbols there already, the smallest count goes first: what was
     /// evicted looks new again, which alarms too often and never too seldom.
     pub fn add(&mut self, symbol: K, distinct_max: usize) -> bool {
-        if self.distinct() >= distinct_max && self.count(symbol) == 0 {
-            self.evict_smallest();
-        }
-        let count = self.slot(symbol);
-        let before = *count;
-        *count += 1;
+        let before = if let Some(count) = self.entries.get_mut(symbol) {
+            *count += 1;
+            *count - 1
+        } else {
+            if self.distinct() >= distinct_max {
+                self.evict_smallest();
+            }
+            self.entries.push(symbol, 1);
+            0
+        };
         self.total += 1;
         match before {
             0 => self.singletons += 1,
@@ -147,11 +227,13 @@ impl<K: Symbol> CountNode<K> {
 
     /// Every symbol with its count, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (K, u16)> + '_ {
-        let (few, many) = match &self.entries {
-            Entries::Few(few) => (Some(few), None),
-            Entries::Many(many) => (None, Some(many)),
-        };
-        few.into_iter().flatten().copied().chain(many.into_iter().flat_map(|many| many.iter().map(|(&symbol, &count)| (symbol, count))))
+        let many = if let Entries::Many(many) = &self.entries { Some(many) } else { None };
+        self.entries
+            .few()
+            .into_iter()
+            .flatten()
+            .copied()
+            .chain(many.into_iter().flat_map(|many| many.iter().map(|(&symbol, &count)| (symbol, count))))
     }
 
     /// A node with these counts, as read from a snapshot.
@@ -159,62 +241,31 @@ impl<K: Symbol> CountNode<K> {
     pub fn from_counts(counts: impl IntoIterator<Item = (K, u16)>, touched: u32) -> Self {
         let mut node = Self { touched, ..Self::default() };
         for (symbol, count) in counts {
-            *node.slot(symbol) = count;
+            match node.entries.get_mut(symbol) {
+                Some(known) => *known = count,
+                None => node.entries.push(symbol, count),
+            }
         }
         node.recount();
         node
     }
 
-    fn slot(&mut self, symbol: K) -> &mut u16 {
-        if let Entries::Few(few) = &self.entries
-            && few.len() >= SCAN_MAX
-            && few.iter().all(|entry| entry.0 != symbol)
-        {
-            let many = few.iter().copied().collect();
-            self.entries = Entries::Many(Box::new(many));
-        }
-        match &mut self.entries {
-            Entries::Few(few) => {
-                let at = few.iter().position(|entry| entry.0 == symbol).unwrap_or_else(|| {
-                    few.push((symbol, 0));
-                    few.len() - 1
-                });
-                // One place nearer to the front each time it overtakes: a scan finds what is frequent first.
-                let overtakes = at > 0 && few[at].1 >= few[at - 1].1;
-                if overtakes {
-                    few.swap(at, at - 1);
-                }
-                &mut few[if overtakes { at - 1 } else { at }].1
-            }
-            Entries::Many(many) => many.entry(symbol).or_insert(0),
-        }
-    }
-
     fn evict_smallest(&mut self) {
-        let Some((symbol, _)) = self.iter().min_by_key(|&(symbol, count)| (count, symbol)) else { return };
-        match &mut self.entries {
-            Entries::Few(few) => few.retain(|entry| entry.0 != symbol),
-            Entries::Many(many) => {
-                many.remove(&symbol);
-            }
-        }
+        let Some((smallest, _)) = self.iter().min_by_key(|&(symbol, count)| (count, symbol)) else { return };
+        self.entries.retain(|symbol, _| symbol != smallest);
         self.recount();
     }
 
     /// Halves every count, rounding up; a singleton survives iff bit 0 of its hash xor the total before halving is 0.
     fn halve(&mut self) {
         let total_bit = self.total & 1;
-        let keep = |symbol: K, count: &mut u16| {
+        self.entries.retain(|symbol, count| {
             if *count > 1 {
                 *count = count.div_ceil(2);
                 return true;
             }
             symbol.parity() ^ total_bit == 0
-        };
-        match &mut self.entries {
-            Entries::Few(few) => few.retain(|entry| keep(entry.0, &mut entry.1)),
-            Entries::Many(many) => many.retain(|&symbol, count| keep(symbol, count)),
-        }
+        });
         self.recount();
     }
 
@@ -260,6 +311,13 @@ mod tests {
     fn check(counts: &[(u16, u16)], symbol: u16, parent: f64, expected: f64) {
         let actual = node(counts).probability(symbol, parent);
         assert!((actual - expected).abs() < 1e-15, "{actual} is not {expected}");
+    }
+
+    /// An agent has up to two thousand nodes: what a node takes is most of what an agent takes.
+    #[test]
+    fn a_node_of_tools_takes_twenty_four_bytes() {
+        assert_eq!(size_of::<CountNode<u16>>(), 24);
+        assert_eq!(size_of::<CountNode<u64>>(), 32);
     }
 
     #[test]

@@ -9,3 +9,4 @@ pub mod hash;
 pub mod moments;
 pub mod sorted;
 pub mod student_t;
+pub mod table;
