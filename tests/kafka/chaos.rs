@@ -3,6 +3,8 @@
 //!
 //! `GAITKEEPER_CHAOS_SEED` and `GAITKEEPER_CHAOS_SECONDS` choose another storm; a failure names its seed.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +23,7 @@ const SLICE_EVERY: Duration = Duration::from_millis(250);
 /// Instances at one time.
 const INSTANCES_MAX: usize = 3;
 
-fn setting(name: &str, default: u64) -> u64 {
+pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
@@ -97,51 +99,50 @@ impl Storm<'_> {
     }
 }
 
+/// Lets a storm of so many seconds loose over a group of instances while `feed` sends to them, and lets one be in peace until
+/// everything is done. Returns how many instances there were and how often a partition was restored.
 #[track_caller]
-fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
-    let Some(mut broker) = Broker::private(&format!("chaos-{seed}")) else { return };
-    let mut stand = settings.iter().fold(Stand::new(&broker, "chaos", PARTITIONS), |stand, (name, value)| stand.with(name, value));
-    stand.config.kafka.snapshot_interval_ms = 1_000;
+pub fn weather(
+    broker: &mut Broker,
+    stand: &Stand,
+    settings: &str,
+    (seed, seconds): (u64, u64),
+    feed: impl FnOnce() + Send,
+    is_done: impl Fn() -> bool,
+) -> (usize, usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let slices = usize::try_from(seconds).expect("small") * 1000 / 250;
-    let lines = fleet(seed, slices * SLICE);
     let random = ChaCha8Rng::seed_from_u64(seed);
-    let config = config_file(&stand, folder.path());
+    let config = config_file(stand, folder.path());
+    let mut file = OpenOptions::new().append(true).open(&config).expect("just written");
+    file.write_all(settings.as_bytes()).expect("a writable folder");
     let mut storm =
         Storm { random, folder: folder.path(), config, instances: Vec::new(), started: 0, log: Vec::new(), began: Instant::now() };
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let producer = stand.producer();
-            for slice in lines.chunks(SLICE) {
-                stand.produce_with(&producer, slice.iter().map(|(key, line)| (key.as_str(), line.as_slice())));
-                thread::sleep(SLICE_EVERY);
-            }
-        });
+        scope.spawn(feed);
         storm.start();
         storm.start();
         let since = Instant::now();
         while since.elapsed() < Duration::from_secs(seconds) {
             let pause = storm.random.random_range(500..6_000);
             thread::sleep(Duration::from_millis(pause));
-            storm.strike(&mut broker);
+            storm.strike(broker);
+        }
+        eprintln!("seed {seed}: {}", storm.log.join(", "));
+        storm.start();
+        let mut ended = None;
+        while !is_done() {
+            thread::sleep(Duration::from_millis(500));
+            storm.instances.retain_mut(Process::is_running);
+            if storm.instances.is_empty() {
+                assert!(
+                    ended.get_or_insert_with(Instant::now).elapsed() < Duration::from_secs(2),
+                    "seed {seed}: every instance ended by itself: {}",
+                    storm.last_words()
+                );
+            }
+            assert!(storm.began.elapsed() < PATIENCE, "seed {seed}: not everything is done");
         }
     });
-    eprintln!("seed {seed}: {}", storm.log.join(", "));
-    let total = i64::try_from(lines.len()).expect("small");
-    storm.start();
-    let mut ended = None;
-    while stand.consumed() < total {
-        thread::sleep(Duration::from_millis(500));
-        storm.instances.retain_mut(Process::is_running);
-        if storm.instances.is_empty() {
-            assert!(
-                ended.get_or_insert_with(Instant::now).elapsed() < Duration::from_secs(2),
-                "seed {seed}: every instance ended by itself: {}",
-                storm.last_words()
-            );
-        }
-        assert!(storm.began.elapsed() < PATIENCE, "seed {seed}: not everything is consumed");
-    }
     for mut instance in storm.instances.drain(..) {
         if instance.is_running() {
             instance.signal("TERM");
@@ -149,16 +150,32 @@ fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
         }
     }
     stand.settle();
-    let said = assert_undisturbed(&stand);
     let restored: usize = (1..=storm.started)
         .map(|number| std::fs::read_to_string(folder.path().join(format!("instance-{number}.said"))).unwrap_or_default())
         .map(|said| said.matches("partition restored").count())
         .sum();
-    eprintln!(
-        "seed {seed}: {total} events, {said} findings, {} instances, {restored} restores: nothing lost, nothing doubled",
-        storm.started
-    );
     assert!(restored > 0, "nothing was restored, so nothing was tested");
+    (storm.started, restored)
+}
+
+#[track_caller]
+fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
+    let Some(mut broker) = Broker::private(&format!("chaos-{seed}")) else { return };
+    let mut stand = settings.iter().fold(Stand::new(&broker, "chaos", PARTITIONS), |stand, (name, value)| stand.with(name, value));
+    stand.config.kafka.snapshot_interval_ms = 1_000;
+    let slices = usize::try_from(seconds).expect("small") * 1000 / 250;
+    let lines = fleet(seed, slices * SLICE);
+    let feed = || {
+        let producer = stand.producer();
+        for slice in lines.chunks(SLICE) {
+            stand.produce_with(&producer, slice.iter().map(|(key, line)| (key.as_str(), line.as_slice())));
+            thread::sleep(SLICE_EVERY);
+        }
+    };
+    let total = i64::try_from(lines.len()).expect("small");
+    let (started, restored) = weather(&mut broker, &stand, "", (seed, seconds), feed, || stand.consumed() >= total);
+    let said = assert_undisturbed(&stand);
+    eprintln!("seed {seed}: {total} events, {said} findings, {started} instances, {restored} restores: nothing lost, nothing doubled");
 }
 
 #[test]

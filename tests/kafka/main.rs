@@ -4,6 +4,7 @@
 mod admin;
 mod broker;
 mod chaos;
+mod chaos_answers;
 mod commands;
 mod declared;
 mod delivery;
