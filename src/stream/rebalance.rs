@@ -90,6 +90,7 @@ impl Ownership {
                 Ok(restored) => return Ok(restored),
                 Err(failed) if failed.may_pass() && tries < RESTORE_TRIES && !self.stop.is_requested() => {
                     tracing::warn!(error = %failed, "state cannot be restored, trying again");
+                    self.assembly.meters.restore_retries.inc();
                     self.stop.sleep(RESTORE_PAUSE);
                 }
                 Err(RestoreFailed::Read(ReadError::Kafka(error))) => return Err(LaneError::from(error)),

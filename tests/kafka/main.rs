@@ -10,6 +10,7 @@ mod declared;
 mod delivery;
 mod demo;
 mod events;
+mod forced;
 mod gate;
 mod ingest;
 mod injected;

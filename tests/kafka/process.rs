@@ -61,13 +61,14 @@ pub fn config_file(stand: &Stand, folder: &Path) -> String {
     let kafka = &stand.config.kafka;
     let state = kafka.state_dir.as_ref().expect("set by the stand");
     let mut text = format!(
-        "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\nsnapshot_interval = \"{}s\"\n",
+        "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\nsnapshot_interval = \"{}s\"\ncommit_interval_ms = {}\n",
         kafka.brokers,
         kafka.group,
         kafka.topic_prefix,
         kafka.partitions,
         state.display(),
-        kafka.snapshot_interval_ms / 1000
+        kafka.snapshot_interval_ms / 1000,
+        kafka.commit_interval_ms
     );
     for (name, value) in &kafka.client {
         writeln!(text, "client.\"{name}\" = \"{value}\"").expect("a String takes everything");

@@ -283,6 +283,11 @@ impl Serving {
         });
     }
 
+    /// Whether it has not ended by itself.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// Waits until the service ends by itself.
     pub fn wait(mut self) -> Result<(), StreamError> {
         self.thread.take().expect("stopped once").join().expect("the service does not panic")
