@@ -104,6 +104,15 @@ impl Service {
             if !faults.is_empty() {
                 return Err(StreamError::TopicFaults(faults));
             }
+            for (topic, kept_ms) in keeper.kept_too_short()? {
+                let interval_ms = config.kafka.snapshot_interval_ms;
+                tracing::warn!(
+                    topic,
+                    kept_ms,
+                    interval_ms,
+                    "the input is kept for less than two kafka.snapshot_interval: a restore may miss records"
+                );
+            }
         }
         let mut assemblies = Vec::new();
         for (stage, work) in [(&stages.score, Work::Score), (&stages.ingest, Work::Ingest)] {
@@ -233,6 +242,9 @@ impl Stages {
 
 /// What a later version will do is refused now, not ignored.
 fn supported(config: &Config) -> Result<(), StreamError> {
+    if config.engine.pools.share {
+        return Err(StreamError::Unsupported("pools.share: groups and population are kept by partition".into()));
+    }
     if config.inputs.is_empty() {
         return Err(StreamError::Unsupported("a configuration without an input".into()));
     }

@@ -7,6 +7,10 @@ use crate::govern::ControlTopic;
 
 /// How long entries of the control topics are kept, ms: 30 days.
 const TABLE_RETENTION_MS: &str = "2592000000";
+/// How long a superseded record of a compacted table is kept at least, ms, so that a restore finds what was in force: a day.
+const SUPERSEDED_KEPT_MS: &str = "86400000";
+/// How long sightings are of use, ms: the longest window of a declared limit, 90 days.
+const SIGHTINGS_RETENTION_MS: &str = "7776000000";
 /// Largest record of the dead-letter topic: the largest ordinary record with its headers and ours.
 const DEAD_LETTER_BYTES_MAX: &str = "4194304";
 
@@ -19,6 +23,10 @@ pub enum Cleanup {
     DeleteLate,
     /// The newest of each key stays.
     Compact,
+    /// The same for a table that events are judged by: what was in force stays for a while too.
+    CompactLate,
+    /// The newest of each key stays for as long as it is of use.
+    CompactAndDelete,
 }
 
 impl Cleanup {
@@ -27,7 +35,8 @@ impl Cleanup {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delete | Self::DeleteLate => "delete",
-            Self::Compact => "compact",
+            Self::Compact | Self::CompactLate => "compact",
+            Self::CompactAndDelete => "compact,delete",
         }
     }
 
@@ -37,6 +46,8 @@ impl Cleanup {
             Self::Delete => &[],
             Self::DeleteLate => &[("retention.ms", TABLE_RETENTION_MS)],
             Self::Compact => COMPACT_OFTEN,
+            Self::CompactLate => COMPACT_LATE,
+            Self::CompactAndDelete => COMPACT_AND_DELETE,
         }
     }
 }
@@ -120,9 +131,9 @@ impl TopicNames {
             (enforcement_acks, Cleanup::DeleteLate, Partitions::Free),
             (changes, Cleanup::DeleteLate, Partitions::Free),
             (feedback, Cleanup::DeleteLate, Partitions::Free),
-            (agent_state, Cleanup::Compact, Partitions::Free),
-            (inventory, Cleanup::Compact, Partitions::Free),
-            (sightings, Cleanup::Compact, Partitions::Free),
+            (agent_state, Cleanup::CompactLate, Partitions::Free),
+            (inventory, Cleanup::CompactLate, Partitions::Free),
+            (sightings, Cleanup::CompactAndDelete, Partitions::Free),
             (pools, Cleanup::Compact, Partitions::One),
         ];
         let table = |topic: ControlTopic| match topic {
@@ -175,6 +186,20 @@ impl TopicNames {
 /// The active segment is never cleaned: with Kafka's defaults a partition grows to a gigabyte before the first compaction, and a
 /// restore would read all of it.
 const COMPACT_OFTEN: &[(&str, &str)] = &[("segment.bytes", "33554432"), ("segment.ms", "600000"), ("min.cleanable.dirty.ratio", "0.1")];
+/// The same, and what a restore may still have to judge by stays.
+const COMPACT_LATE: &[(&str, &str)] = &[
+    ("segment.bytes", "33554432"),
+    ("segment.ms", "600000"),
+    ("min.cleanable.dirty.ratio", "0.1"),
+    ("min.compaction.lag.ms", SUPERSEDED_KEPT_MS),
+];
+/// The same, until nobody has any use for it.
+const COMPACT_AND_DELETE: &[(&str, &str)] = &[
+    ("segment.bytes", "33554432"),
+    ("min.cleanable.dirty.ratio", "0.1"),
+    ("min.compaction.lag.ms", SUPERSEDED_KEPT_MS),
+    ("retention.ms", SIGHTINGS_RETENTION_MS),
+];
 
 #[cfg(test)]
 mod tests {
@@ -196,7 +221,7 @@ mod tests {
     #[test]
     fn only_tables_of_the_newest_value_are_compacted() {
         let compacted: Vec<String> =
-            named("").specs().into_iter().filter(|spec| spec.cleanup == Cleanup::Compact).map(|spec| spec.name).collect();
+            named("").specs().into_iter().filter(|spec| spec.cleanup.as_str().contains("compact")).map(|spec| spec.name).collect();
         assert_eq!(compacted, ["agent-state", "agent-inventory", "gaitkeeper-sightings", "gaitkeeper-pools", "gaitkeeper-state"]);
     }
 

@@ -167,7 +167,7 @@ impl TopicKeeper {
             }
         }
         let largest_input = self.names.inputs.iter().filter_map(|name| found.get(name)).max().copied();
-        let policies = self.cleanup_policies(found.keys())?;
+        let policies = self.setting("cleanup.policy", found.keys())?;
         for spec in specs {
             let Some(&actual) = found.get(&spec.name) else { continue };
             let expected = match spec.partitions {
@@ -185,21 +185,34 @@ impl TopicKeeper {
         Ok(faults)
     }
 
-    fn cleanup_policies<'a>(&self, topics: impl Iterator<Item = &'a String>) -> Result<BTreeMap<String, String>, StreamError> {
+    /// Inputs that are kept for a shorter time than a restore may need, with that time in ms: it reads them from the beginning of the
+    /// newest complete snapshot on, which is up to two intervals old while the next one is written.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn kept_too_short(&self) -> Result<Vec<(String, i64)>, StreamError> {
+        let needed = i64::try_from(self.config.kafka.snapshot_interval_ms).unwrap_or(i64::MAX).saturating_mul(2);
+        let kept = self.setting("retention.ms", self.names.inputs.iter())?;
+        let kept = kept.into_iter().filter_map(|(topic, value)| Some((topic, value.parse().ok()?)));
+        // A negative time is for ever.
+        Ok(kept.filter(|&(_, kept_ms)| (0..needed).contains(&kept_ms)).collect())
+    }
+
+    fn setting<'a>(&self, name: &str, topics: impl Iterator<Item = &'a String>) -> Result<BTreeMap<String, String>, StreamError> {
         let asked: Vec<ResourceSpecifier<'_>> = topics.map(|topic| ResourceSpecifier::Topic(topic)).collect();
         if asked.is_empty() {
             return Ok(BTreeMap::new());
         }
         let options = AdminOptions::new().request_timeout(Some(ANSWER));
         let answers = self.runtime.block_on(self.admin.describe_configs(&asked, &options)).map_err(StreamError::Topics)?;
-        let mut policies = BTreeMap::new();
+        let mut settings = BTreeMap::new();
         for answer in answers {
             let resource = answer.map_err(|code| StreamError::Topics(KafkaError::AdminOp(code)))?;
-            let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
-            if let (OwnedResourceSpecifier::Topic(topic), Some(policy)) = (resource.specifier, policy) {
-                policies.insert(topic, policy);
+            let value = resource.get(name).and_then(|entry| entry.value.clone());
+            if let (OwnedResourceSpecifier::Topic(topic), Some(value)) = (resource.specifier, value) {
+                settings.insert(topic, value);
             }
         }
-        Ok(policies)
+        Ok(settings)
     }
 }

@@ -1,5 +1,6 @@
 //! Moments that a storm seldom meets, brought about on purpose: each breaks an order of restore or commit that is not the right one.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::delivery::{assert_each_once, produce, unreadable};
@@ -66,17 +66,17 @@ fn commits_behind_a_dead_owners_open_transaction_are_part_of_what_is_restored() 
     let Some(broker) = Broker::shared() else { return };
     let mut stand = Stand::new(broker, "pinned", PARTITIONS);
     stand.config.kafka.snapshot_interval_ms = 1_000;
-    let lines = fleet(8, 9_000);
-    let slice = |number: usize| lines[number * 3_000..(number + 1) * 3_000].iter().map(|(key, line)| (key.as_str(), line.as_slice()));
+    let lines = fleet(5, 30_000);
+    let slice = |number: usize| lines[number * 10_000..(number + 1) * 10_000].iter().map(|(key, line)| (key.as_str(), line.as_slice()));
     let first = stand.serve();
     stand.produce(slice(0));
-    wait_until("the first slice is consumed", || stand.consumed() == 3_000);
+    wait_until("the first slice is consumed", || stand.consumed() == 10_000);
     let dead = Stranger::begins(&stand);
     for partition in 0..PARTITIONS {
         dead.writes(partition, "stranger/agent-events/checkpoint", b"never committed");
     }
     stand.produce(slice(1));
-    wait_until("the second slice is consumed", || stand.consumed() == 6_000);
+    wait_until("the second slice is consumed", || stand.consumed() == 20_000);
     first.stop().expect("a clean end");
 
     let second = stand.serve();
@@ -85,7 +85,7 @@ fn commits_behind_a_dead_owners_open_transaction_are_part_of_what_is_restored() 
     assert!(second.is_running(), "the state looks older than the group's offset: {:?}", second.wait());
     assert_eq!(second.meters.records.get(), 0, "it has spoken before it could see the whole state");
     dead.producer.abort_transaction(PATIENCE).expect("the broker answers");
-    wait_until("the third slice is consumed", || stand.consumed() == 9_000);
+    wait_until("the third slice is consumed", || stand.consumed() == 30_000);
     assert_eq!(second.meters.restore_retries.get(), 0);
     second.stop().expect("a clean end");
     stand.settle();

@@ -158,3 +158,16 @@ fn a_control_record_that_says_nothing_becomes_one_dead_letter_whatever_happens()
     assert_eq!(keys.iter().map(|key| String::from_utf8_lossy(key)).collect::<Vec<_>>(), ["turn 1", "turn 2"]);
     assert_eq!(letters()[0].headers["gaitkeeper-reason"], "control_record");
 }
+
+#[test]
+fn an_input_that_is_kept_for_less_than_a_restore_needs_is_told() {
+    let Some(broker) = Broker::shared() else { return };
+    let mut stand = Stand::new(broker, "kept", 1);
+    assert_eq!(stand.keeper().kept_too_short().expect("the broker answers"), []);
+    // A week is the broker's default.
+    let week_ms: u64 = 7 * 86_400_000;
+    stand.config.kafka.snapshot_interval_ms = week_ms / 2 + 1;
+    let input = stand.names.inputs[0].clone();
+    let told = stand.keeper().kept_too_short().expect("the broker answers");
+    assert_eq!(told, [(input, i64::try_from(week_ms).expect("small"))]);
+}
