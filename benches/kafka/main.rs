@@ -1,150 +1,73 @@
-//! What Kafka costs: the same events read raw, judged without Kafka, and taken through the service at least and exactly once.
+//! What Kafka costs, measured on a broker of its own on this machine, so broker and service share its processors.
 //!
-//! `cargo bench --bench kafka` starts a broker of its own on this machine, so broker and service share its processors. Rounds
-//! run every variant once, in rotated order; compare within a run, not between runs.
+//! `cargo bench --bench kafka` compares raw consumption, `replay` and the service on the same events; `-- latency` measures from
+//! producer to finding; `-- peers` does a simpler job in Kafka Streams and Flink beside the service; `-- soak` loads it for long
+//! with restarts. `--write` puts the table into the operations page. Rounds run every variant once, in rotated order; compare
+//! within a run, not between runs.
 
-#[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/kafka/broker.rs"]
 mod broker;
+mod contender;
+mod ground;
+mod latency;
 mod measure;
+mod operations;
+mod peers;
+mod soak;
+mod throughput;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
-use gaitkeeper::config::{Config, Delivery};
-use gaitkeeper::engine::{Engine, Shard, Tables};
-use gaitkeeper::event::{Origin, decode};
-use gaitkeeper::stream::topics::TopicKeeper;
-use gaitkeeper::stream::{Link, Meters, Service, Stop, TopicCheck, TopicNames, client};
-use gaitkeeper::workbench::generate::{Generated, Generator, Settings, Shape};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use clap::Parser;
 
-use broker::Broker;
-use measure::{Measured, measured, quantile_ms, report};
+/// Measures what Kafka costs.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    mode: Option<Mode>,
+    /// Put the table into benches/kafka/README.md.
+    #[arg(long, global = true)]
+    write: bool,
+    /// What cargo says to every bench.
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+    /// Events, instead of what each mode takes by itself.
+    #[arg(long, global = true)]
+    events: Option<usize>,
+    /// Rounds over all variants.
+    #[arg(long, global = true, default_value_t = 3)]
+    rounds: usize,
+}
 
-const PARTITIONS: i32 = 4;
-const EVENTS: usize = 200_000;
-const ROUNDS: usize = 3;
-const AGENTS: usize = 1_000;
-/// No variant takes longer, even on a busy machine.
-const WITHIN: Duration = Duration::from_mins(10);
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum Mode {
+    /// Raw consumption, `replay`, and `run` at least and exactly once, about five minutes.
+    Throughput,
+    /// From a producer's send to a committed finding, about five minutes.
+    Latency {
+        /// Seconds measured in each cell.
+        #[arg(long, default_value_t = 12)]
+        seconds: u64,
+    },
+    /// A simpler job in Kafka Streams and in Flink, about seven minutes.
+    Peers,
+    /// A steady load with restarts.
+    Soak {
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+        /// Events a second.
+        #[arg(long, default_value_t = 1_000)]
+        rate: u64,
+    },
+}
 
-fn main() {
-    let Some(broker) = Broker::private("bench") else { return };
-    let events: Vec<Generated> = fleet().take(number("GAITKEEPER_BENCH_EVENTS", EVENTS)).collect();
-    let config = config(&broker);
-    let names = TopicNames::new(&config);
-    let link = Link::new(&config.kafka.brokers, &names.inputs[0]);
-    TopicKeeper::new(&Arc::new(config.clone()), &link).and_then(|keeper| keeper.create()).expect("the broker makes topics");
-    produce(&config, &names.inputs[0], &events);
-
-    let count = events.len() as u64;
-    let variants: [(&'static str, &dyn Fn(usize) -> Measured); 4] = [
-        ("raw consumption", &|_| raw(&config, &names.inputs[0], count)),
-        ("decode and engine alone", &|_| alone(&config, &events)),
-        ("run, at least once", &|round| service(&config, Delivery::AtLeastOnce, round, count)),
-        ("run, exactly once", &|round| service(&config, Delivery::ExactlyOnce, round, count)),
-    ];
-    let mut rows: Vec<(&str, Vec<Measured>)> = variants.iter().map(|(name, _)| (*name, Vec::new())).collect();
-    for round in 0..number("GAITKEEPER_BENCH_ROUNDS", ROUNDS) {
-        for step in 0..variants.len() {
-            let index = (round + step) % variants.len();
-            rows[index].1.push(variants[index].1(round));
-        }
+fn main() -> ExitCode {
+    let Args { mode, write, bench: _, events, rounds } = Args::parse();
+    match mode.unwrap_or(Mode::Throughput) {
+        Mode::Throughput => throughput::run(events, rounds, write),
+        Mode::Latency { seconds } => latency::run(seconds, write),
+        Mode::Peers => peers::run(events, rounds, write),
+        Mode::Soak { minutes, rate } => return soak::run(minutes, rate, write),
     }
-    report(count, &rows);
-}
-
-fn number(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-fn fleet() -> Generator {
-    Generator::new(Settings { shape: Shape { agents: AGENTS, ..Shape::default() }, ..Settings::default() })
-}
-
-fn config(broker: &Broker) -> Config {
-    let mut config = Config::default();
-    config.kafka.brokers = broker.bootstrap().into();
-    config.kafka.partitions = PARTITIONS;
-    config.kafka.state_dir = Some(Path::new(broker.folder()).join("state"));
-    config.admin_listen = "off".into();
-    config
-}
-
-fn produce(config: &Config, topic: &str, events: &[Generated]) {
-    let producer: BaseProducer = client::producer(&config.kafka, None).create().expect("valid settings");
-    for event in events {
-        let mut record = BaseRecord::to(topic).key(&*event.agent_id).payload(&event.line);
-        while let Err((error, back)) = producer.send(record) {
-            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
-            producer.poll(Duration::from_millis(5));
-            record = back;
-        }
-    }
-    producer.flush(WITHIN).expect("the broker takes the events");
-}
-
-/// The consumer of the service, and nothing done with what it reads.
-fn raw(config: &Config, topic: &str, count: u64) -> Measured {
-    let consumer: BaseConsumer = client::consumer(&config.kafka).create().expect("valid settings");
-    let mut all = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        all.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
-    }
-    consumer.assign(&all).expect("partitions of the topic");
-    while consumer.poll(WITHIN).is_none_or(|message| message.is_err()) {}
-    measured(|| {
-        let mut seen = 1;
-        while seen < count {
-            seen += u64::from(matches!(consumer.poll(Duration::from_secs(1)), Some(Ok(_))));
-        }
-        Vec::new()
-    })
-}
-
-fn alone(config: &Config, events: &[Generated]) -> Measured {
-    let mut engine = Engine::new(Arc::new(config.engine.clone()), Shard { partition: 0, partitions: 1 });
-    measured(|| {
-        let mut outputs = Vec::new();
-        for (offset, event) in events.iter().enumerate() {
-            let origin = Origin { partition: 0, offset: i64::try_from(offset).expect("small") };
-            let decoded = decode(event.line.as_bytes(), origin).expect("our own event");
-            engine.on_event(&decoded.event, &Tables::default(), &mut outputs);
-            outputs.clear();
-        }
-        Vec::new()
-    })
-}
-
-/// From the first record taken to the commit of the last one.
-fn service(config: &Config, delivery: Delivery, round: usize, count: u64) -> Measured {
-    let mut config = config.clone();
-    config.kafka.delivery = delivery;
-    config.kafka.group = format!("bench-{delivery:?}-{round}");
-    let (stop, meters) = (Stop::new(), Meters::new());
-    let service = Service::launch(&Arc::new(config), TopicCheck::Full, meters.clone(), &stop, |call| panic!("{call} hangs"));
-    let service = service.expect("the topics are there").expect("nobody stopped it");
-    wait(|| meters.records.get() > 0);
-    let measured = measured(|| {
-        wait(|| meters.records.get() >= count);
-        let commits = meters.commits.get();
-        wait(|| meters.commits.get() > commits);
-        vec![("commit p50", quantile_ms(&meters, 0.5)), ("commit p99", quantile_ms(&meters, 0.99))]
-    });
-    stop.request();
-    service.wait().expect("a clean end");
-    measured
-}
-
-fn wait(done: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !done() {
-        assert!(since.elapsed() < WITHIN, "not done within {WITHIN:?}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    ExitCode::SUCCESS
 }

@@ -12,7 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-const KAFKA_VERSION: &str = "4.4.0";
+/// What the tests and benches run on.
+pub const KAFKA_VERSION: &str = "4.4.0";
 /// Java 17 is the oldest that this Kafka runs on.
 const JAVA_OLDEST: u32 = 17;
 /// 16 bytes in URL-safe base64; any will do for one node.
