@@ -54,6 +54,7 @@ enum Happening {
 #[derive(Debug, Clone)]
 enum Name {
     Asked(Index),
+    Newest,
     Unknown,
 }
 
@@ -209,6 +210,7 @@ impl Play {
     fn id(&self, name: &Name) -> String {
         match name {
             Name::Asked(which) => which.get(&self.model.questions).id.clone(),
+            Name::Newest => self.model.questions.last().expect("one was asked").id.clone(),
             Name::Unknown => format!("0-{:032x}", 0),
         }
     }
@@ -382,6 +384,26 @@ impl Play {
             previous = Some(value["hash"].clone());
         }
     }
+}
+
+/// Too rare in any order to leave it to chance.
+#[test]
+fn no_approval_hides_that_an_agent_acts_that_was_stopped_since() {
+    let mut play = Play::new();
+    let deed = Deed { order: 1, amount: 40 };
+    let approval = Answering { outcome: "approved", by: "eve", names_parameters: true, says_late: false, valid_for: None, max_uses: 1 };
+    for happening in [
+        Happening::Set(EnforcementState::StepUpRequired, "eve"),
+        Happening::Hold(deed),
+        Happening::Answer(Name::Newest, approval),
+        Happening::Set(EnforcementState::Suspended, "eve"),
+        Happening::Run(deed, Some(Name::Newest)),
+    ] {
+        play.now += 1_000;
+        play.happen(&happening);
+    }
+    assert_eq!(play.covered_events.len(), 1, "the approval was used");
+    play.end();
 }
 
 proptest! {
