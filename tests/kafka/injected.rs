@@ -1,11 +1,8 @@
 //! What the brokers may answer to a transaction, put in on purpose on the in-process cluster: each class of error does what it
 //! must. That cluster only acts out transactions, so what counts here is how the lane goes on, not what a reader sees.
 
-use std::path::Path;
-
 use gaitkeeper::stream::TopicCheck;
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Answer};
 
 use crate::delivery::{produce, unreadable};
@@ -24,21 +21,15 @@ enum Course {
     Rebuilt,
 }
 
-/// The test's topics on the in-process cluster.
-fn on(cluster: &MockCluster<'_, DefaultProducerContext>, folder: &Path, test: &str) -> Stand {
-    let stand = Stand::at(&cluster.bootstrap_servers(), folder, test, 2);
-    for spec in stand.names.specs() {
-        cluster.create_topic(&spec.name, 2, 1).expect("a new topic");
-    }
-    stand
-}
-
 /// Runs the service until it has committed, lets the next requests of one kind fail, and sends more records.
 #[track_caller]
 fn check(test: &str, request: Api, answers: &[Answer], expected: Course) {
     let cluster = MockCluster::new(1).expect("an in-process cluster");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let stand = on(&cluster, folder.path(), test);
+    let stand = Stand::at(&cluster.bootstrap_servers(), folder.path(), test, 2);
+    for spec in stand.names.specs() {
+        cluster.create_topic(&spec.name, 2, 1).expect("a new topic");
+    }
     let records = unreadable(usize::try_from(RECORDS).expect("small"));
     let serving = stand.serve_after(TopicCheck::Inputs);
     produce(&stand, &records);
@@ -58,32 +49,6 @@ fn check(test: &str, request: Api, answers: &[Answer], expected: Course) {
     };
     serving.stop().expect("a clean end");
     assert_eq!(course, expected);
-}
-
-/// Offsets are refused while the brokers are slow to take the records: they must have taken them before the offsets went out, and
-/// get them again after the roll-back.
-#[test]
-fn records_are_with_the_brokers_before_their_offsets_are() {
-    let cluster = MockCluster::new(1).expect("an in-process cluster");
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let stand = on(&cluster, folder.path(), "flushed");
-    let records = unreadable(usize::try_from(RECORDS).expect("small"));
-    let serving = stand.serve_after(TopicCheck::Inputs);
-    produce(&stand, &records);
-    wait_until("a transaction is committed", || serving.meters.records.get() >= RECORDS && serving.meters.commits.get() > 0);
-    // The service's producer alone meets these: the records of the test are there before.
-    let producer = stand.producer();
-    stand.produce_with(&producer, [("first", &b"not json either"[..])]);
-    cluster.request_errors(Api::TxnOffsetCommit, &[Answer::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION]);
-    cluster.request_errors(Api::Produce, &[Answer::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 8]);
-    wait_until("offsets are refused", || serving.meters.roll_backs.get() > 0);
-    let commits = serving.meters.commits.get();
-    wait_until("the next commit succeeds", || serving.meters.commits.get() > commits);
-    serving.stop().expect("a clean end");
-    let letters = stand.committed(&stand.names.dead_letters);
-    let twice = letters.values().flatten().filter(|letter| letter.value == b"not json either").count();
-    // That cluster only acts out transactions, so what was rolled back is still to be seen.
-    assert_eq!(twice, 2, "once before the offsets, once again after the roll-back");
 }
 
 #[test]
