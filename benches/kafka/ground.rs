@@ -73,6 +73,26 @@ pub fn send(producer: &BaseProducer, topic: &str, key: &str, value: &[u8]) {
     }
 }
 
+/// A producer that waits up to `linger_ms` to fill a batch.
+pub fn producer(config: &Config, linger_ms: u32) -> BaseProducer {
+    ClientConfig::new()
+        .set("bootstrap.servers", &config.kafka.brokers)
+        .set("enable.idempotence", "true")
+        .set("compression.type", "lz4")
+        .set("linger.ms", linger_ms.to_string())
+        .create()
+        .expect("valid settings")
+}
+
+/// Waits until record `number` is due at `rate` records a second, in steps of at most `step`.
+pub fn keep_pace(producer: &BaseProducer, began: Instant, number: u64, rate: u64, step: Duration) {
+    let due = Duration::from_nanos(1_000_000_000 * number / rate);
+    while let Some(early) = due.checked_sub(began.elapsed()).filter(|early| !early.is_zero()) {
+        producer.poll(Duration::ZERO);
+        std::thread::sleep(early.min(step));
+    }
+}
+
 pub fn wait(done: impl Fn() -> bool) {
     let since = Instant::now();
     while !done() {

@@ -11,7 +11,6 @@ use gaitkeeper::config::{Config, Delivery};
 use gaitkeeper::govern::ControlTopic;
 use gaitkeeper::stream::{Meters, Service, Stop, TopicCheck, TopicNames, client};
 use gaitkeeper::workbench::generate::Generated;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, Producer};
@@ -103,22 +102,12 @@ fn declare(config: &Config, load: &[Generated]) {
 
 /// Sends the load at its rate, with an undeclared agent in regular distances, and notes when those were sent.
 fn offer(config: &Config, load: &[Generated], rate: u64, seconds: u64, sent: &Mutex<Vec<Instant>>) {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &config.kafka.brokers)
-        .set("enable.idempotence", "true")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "1")
-        .create()
-        .expect("valid settings");
+    let producer = ground::producer(config, 1);
     let topic = ground::input(config);
     let count = rate * (seconds + WARM_UP.as_secs());
     let (began, distance) = (Instant::now(), rate / PROBES_A_SECOND);
     for (number, event) in (0..count).zip(load) {
-        let due = Duration::from_nanos(1_000_000_000 / rate * number);
-        while let Some(early) = due.checked_sub(began.elapsed()).filter(|early| !early.is_zero()) {
-            producer.poll(Duration::ZERO);
-            thread::sleep(early.min(Duration::from_millis(1)));
-        }
+        ground::keep_pace(&producer, began, number, rate, Duration::from_millis(1));
         if number % distance == 0 {
             let agent = format!("undeclared-{}", number / distance);
             let line = serde_json::json!({ "event_id": agent, "ts": event.ts, "agent_id": agent, "session_id": agent, "tool": "look" });

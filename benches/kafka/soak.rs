@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use gaitkeeper::config::Config;
 use gaitkeeper::workbench::generate::Generated;
-use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::Producer;
 
 use crate::broker::Broker;
 use crate::contender::{self, Contender};
@@ -157,20 +156,10 @@ fn sample(process: u32, onlooker: &Onlooker) -> Option<Sample> {
 
 /// Sends the fleet's events at a rate until it is over.
 fn offer(config: &Config, fleet: impl Iterator<Item = Generated>, rate: u64, over: &AtomicBool, sent: &AtomicU64) {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &config.kafka.brokers)
-        .set("enable.idempotence", "true")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "20")
-        .create()
-        .expect("valid settings");
+    let producer = ground::producer(config, 20);
     let (topic, began) = (ground::input(config), Instant::now());
     for (number, event) in (0_u64..).zip(fleet) {
-        let due = Duration::from_micros(1_000_000 * number / rate);
-        while let Some(early) = due.checked_sub(began.elapsed()).filter(|early| !early.is_zero()) {
-            producer.poll(Duration::ZERO);
-            thread::sleep(early.min(Duration::from_millis(10)));
-        }
+        ground::keep_pace(&producer, began, number, rate, Duration::from_millis(10));
         if over.load(Ordering::Relaxed) {
             break;
         }

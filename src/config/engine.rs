@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
+
 use super::AnswerKeys;
 use crate::finding::{Decision, Kind, Severity, verdict};
 
@@ -235,6 +237,14 @@ impl Default for StepUp {
             open_max: 3,
             ack_within_ms: 60_000,
         }
+    }
+}
+
+impl Structuring {
+    /// `above_percent` as a share.
+    #[must_use]
+    pub fn above_share(&self) -> Decimal {
+        Decimal::new(self.above_percent.into(), 2)
     }
 }
 

@@ -49,26 +49,26 @@ struct Combination {
     limits: LimitSet,
 }
 
-/// Which limits of a contract may speak of an action, a bit each.
+/// Which limits of a contract speak of an action, a bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LimitSet(u64);
 
 impl LimitSet {
-    /// Nothing is known: any may.
-    pub const ANY: Self = Self(u64::MAX);
+    /// Of a contract with more limits than bits; each is asked.
+    const UNKNOWN: Self = Self(u64::MAX);
 
-    /// The limits that speak of `action`, where the contract is short enough to know them by bits.
+    /// The limits that speak of `action`.
     pub fn on(action: ActionName<'_>, contract: &Contract) -> Self {
         if contract.limited.len() >= u64::BITS as usize {
-            return Self::ANY;
+            return Self::UNKNOWN;
         }
         let speaking = contract.limited.iter().enumerate().filter(|(_, actions)| actions.holds(action));
         Self(speaking.fold(0, |set, (place, _)| set | 1 << place))
     }
 
-    /// Whether the limit in that place may speak of the action.
-    pub fn may_hold(self, place: usize) -> bool {
-        self == Self::ANY || self.0 >> place & 1 == 1
+    /// Whether the contract's limit in that place speaks of `action`, for which the set was made.
+    pub fn holds(self, place: usize, contract: &Contract, action: ActionName<'_>) -> bool {
+        if self == Self::UNKNOWN { contract.limited[place].holds(action) } else { self.0 >> place & 1 == 1 }
     }
 }
 

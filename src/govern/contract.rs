@@ -73,10 +73,7 @@ impl Contract {
     /// The first limit that speaks of an event's action, by its place.
     #[must_use]
     pub fn limit_on(&self, event: &Event<'_>) -> Option<usize> {
-        let action = match &event.tool {
-            Some(tool) => ActionName::Tool { tool, server: event.tool_server.as_deref() },
-            None => ActionName::Word(event.action.as_str()),
-        };
+        let action = ActionName::of(event);
         self.limited.iter().position(|actions| actions.holds(action))
     }
 

@@ -118,10 +118,7 @@ impl Judge {
         if inventory.is_empty() || event.action == Action::SessionEnd {
             return;
         }
-        let action = match &event.tool {
-            Some(tool) => ActionName::Tool { tool, server: event.tool_server.as_deref() },
-            None => ActionName::Word(event.action.as_str()),
-        };
+        let action = ActionName::of(event);
         let Self { policy, memory: Memory { credentials, own }, names } = self;
         let mut clearances = state.clearances.take().filter(|known| known.rest_on(inventory.revision())).or_else(|| {
             let contract = inventory.contract(&event.agent_id)?;

@@ -35,11 +35,8 @@ pub(super) fn judge(
     elsewhere: &Sightings,
     judgement: &mut Judgement,
 ) {
-    for index in (0..contract.limited.len()).filter(|index| limits.may_hold(*index)) {
+    for index in (0..contract.limited.len()).filter(|index| limits.holds(*index, contract, asked.action)) {
         let limit = &contract.record().limits[index];
-        if limits == LimitSet::ANY && !contract.limited[index].holds(asked.action) {
-            continue;
-        }
         let Rule::UpTo { field, currency, automatic_up_to, above, window_ms, per } = &limit.rule else {
             judgement.violations.push(asked.violation(never(asked, limit, rule_name(index))));
             continue;
@@ -147,7 +144,7 @@ fn over(asked: &Asked<'_>, applied: &Applied<'_>, observed: Measured, window: Op
 /// Several amounts just under a limit, for one principal, by one agent or several.
 fn judge_splitting(asked: &Asked<'_>, applied: &Applied<'_>, own: &mut Sightings, elsewhere: &Sightings, judgement: &mut Judgement) {
     let Measured::Value(amount) = applied.measured else { return };
-    let near_share = Decimal::new(asked.policy.structuring.above_percent.into(), 2);
+    let near_share = asked.policy.structuring.above_share();
     let is_near = amount > applied.up_to.saturating_mul(near_share) && amount <= applied.up_to;
     if !is_near || applied.field != Measure::Amount {
         return;

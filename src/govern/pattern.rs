@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use hashbrown::HashSet;
 
+use crate::event::Event;
+
 /// Names, and beginnings of names.
 #[derive(Debug, Clone, Default)]
 pub struct NameSet {
@@ -52,6 +54,17 @@ pub enum ActionName<'e> {
     },
     /// The word of an action without a tool.
     Word(&'e str),
+}
+
+impl<'e> ActionName<'e> {
+    /// What the event does.
+    #[must_use]
+    pub fn of(event: &'e Event<'_>) -> Self {
+        match &event.tool {
+            Some(tool) => Self::Tool { tool, server: event.tool_server.as_deref() },
+            None => Self::Word(event.action.as_str()),
+        }
+    }
 }
 
 impl std::fmt::Display for ActionName<'_> {

@@ -72,12 +72,12 @@ impl<K: Symbol> Default for CountNode<K> {
 }
 
 impl<K: Symbol> Entries<K> {
-    /// All entries, as long as a scan finds one quickly.
-    fn few(&self) -> Option<&[(K, u16)]> {
+    /// All entries, as long as a scan finds one quickly; beyond, none.
+    fn few(&self) -> &[(K, u16)] {
         match self {
-            Self::Inline(len, places) => Some(&places.as_ref()[..usize::from(*len)]),
-            Self::Few(few) => Some(few),
-            Self::Many(_) => None,
+            Self::Inline(len, places) => &places.as_ref()[..usize::from(*len)],
+            Self::Few(few) => few,
+            Self::Many(_) => &[],
         }
     }
 
@@ -163,12 +163,11 @@ impl<K: Symbol> CountNode<K> {
     /// How often `symbol` was added; 0 if never.
     #[must_use]
     pub fn count(&self, symbol: K) -> u32 {
-        let count = match (self.entries.few(), &self.entries) {
-            (Some(few), _) => few.iter().find(|entry| entry.0 == symbol).map_or(0, |entry| entry.1),
-            (None, Entries::Many(many)) => many.get(&symbol).copied().unwrap_or(0),
-            (None, _) => 0,
+        let count = match &self.entries {
+            Entries::Many(many) => many.get(&symbol).copied(),
+            few => few.few().iter().find(|entry| entry.0 == symbol).map(|entry| entry.1),
         };
-        u32::from(count)
+        u32::from(count.unwrap_or(0))
     }
 
     /// Probability of `symbol`, smoothed with the parent's probability `parent`: only singletons are discounted (Good-Turing style),
@@ -228,12 +227,8 @@ impl<K: Symbol> CountNode<K> {
     /// Every symbol with its count, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (K, u16)> + '_ {
         let many = if let Entries::Many(many) = &self.entries { Some(many) } else { None };
-        self.entries
-            .few()
-            .into_iter()
-            .flatten()
-            .copied()
-            .chain(many.into_iter().flat_map(|many| many.iter().map(|(&symbol, &count)| (symbol, count))))
+        let many = many.into_iter().flat_map(|many| many.iter().map(|(&symbol, &count)| (symbol, count)));
+        self.entries.few().iter().copied().chain(many)
     }
 
     /// A node with these counts, as read from a snapshot.

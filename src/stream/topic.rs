@@ -7,8 +7,6 @@ use crate::govern::ControlTopic;
 
 /// How long entries of the control topics are kept, ms: 30 days.
 const TABLE_RETENTION_MS: &str = "2592000000";
-/// How long a superseded record of a compacted table is kept at least, ms, so that a restore finds what was in force: a day.
-const SUPERSEDED_KEPT_MS: &str = "86400000";
 /// How long sightings are of use, ms: the longest window of a declared limit, 90 days.
 const SIGHTINGS_RETENTION_MS: &str = "7776000000";
 /// Largest record of the dead-letter topic: the largest ordinary record with its headers and ours.
@@ -23,8 +21,6 @@ pub enum Cleanup {
     DeleteLate,
     /// The newest of each key stays.
     Compact,
-    /// The same for a table that events are judged by: what was in force stays for a while too.
-    CompactLate,
     /// The newest of each key stays for as long as it is of use.
     CompactAndDelete,
 }
@@ -35,20 +31,23 @@ impl Cleanup {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delete | Self::DeleteLate => "delete",
-            Self::Compact | Self::CompactLate => "compact",
+            Self::Compact => "compact",
             Self::CompactAndDelete => "compact,delete",
         }
     }
 
     /// What a topic is created with beside the policy.
-    fn settings(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Delete => &[],
-            Self::DeleteLate => &[("retention.ms", TABLE_RETENTION_MS)],
-            Self::Compact => COMPACT_OFTEN,
-            Self::CompactLate => COMPACT_LATE,
-            Self::CompactAndDelete => COMPACT_AND_DELETE,
-        }
+    fn settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let compaction = match self {
+            Self::Compact | Self::CompactAndDelete => COMPACT_OFTEN,
+            Self::Delete | Self::DeleteLate => &[],
+        };
+        let kept_ms = match self {
+            Self::DeleteLate => Some(TABLE_RETENTION_MS),
+            Self::CompactAndDelete => Some(SIGHTINGS_RETENTION_MS),
+            Self::Delete | Self::Compact => None,
+        };
+        compaction.iter().copied().chain(kept_ms.map(|ms| ("retention.ms", ms)))
     }
 }
 
@@ -131,8 +130,8 @@ impl TopicNames {
             (enforcement_acks, Cleanup::DeleteLate, Partitions::Free),
             (changes, Cleanup::DeleteLate, Partitions::Free),
             (feedback, Cleanup::DeleteLate, Partitions::Free),
-            (agent_state, Cleanup::CompactLate, Partitions::Free),
-            (inventory, Cleanup::CompactLate, Partitions::Free),
+            (agent_state, Cleanup::Compact, Partitions::Free),
+            (inventory, Cleanup::Compact, Partitions::Free),
             (sightings, Cleanup::CompactAndDelete, Partitions::Free),
             (pools, Cleanup::Compact, Partitions::One),
         ];
@@ -167,7 +166,7 @@ impl TopicNames {
         let mut specs: Vec<TopicSpec> = Vec::new();
         let mut add = |name: &str, cleanup: Cleanup, partitions, settings: &[(&'static str, &'static str)]| {
             if specs.iter().all(|spec| spec.name != name) {
-                let settings = cleanup.settings().iter().chain(settings).copied().collect();
+                let settings = cleanup.settings().chain(settings.iter().copied()).collect();
                 specs.push(TopicSpec { name: name.to_owned(), cleanup, partitions, settings });
             }
         };
@@ -186,20 +185,6 @@ impl TopicNames {
 /// The active segment is never cleaned: with Kafka's defaults a partition grows to a gigabyte before the first compaction, and a
 /// restore would read all of it.
 const COMPACT_OFTEN: &[(&str, &str)] = &[("segment.bytes", "33554432"), ("segment.ms", "600000"), ("min.cleanable.dirty.ratio", "0.1")];
-/// The same, and what a restore may still have to judge by stays.
-const COMPACT_LATE: &[(&str, &str)] = &[
-    ("segment.bytes", "33554432"),
-    ("segment.ms", "600000"),
-    ("min.cleanable.dirty.ratio", "0.1"),
-    ("min.compaction.lag.ms", SUPERSEDED_KEPT_MS),
-];
-/// The same, until nobody has any use for it.
-const COMPACT_AND_DELETE: &[(&str, &str)] = &[
-    ("segment.bytes", "33554432"),
-    ("min.cleanable.dirty.ratio", "0.1"),
-    ("min.compaction.lag.ms", SUPERSEDED_KEPT_MS),
-    ("retention.ms", SIGHTINGS_RETENTION_MS),
-];
 
 #[cfg(test)]
 mod tests {

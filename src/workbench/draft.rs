@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::config::Structuring;
 use crate::event::{Action, Amount, Event, Status};
+use crate::govern::pattern::ActionName;
 
 /// Entries of one list; with more than these the list says nothing and is left out.
 const ENTRIES_MAX: usize = 500;
@@ -57,7 +58,7 @@ impl Drafts {
         seen.first_ts = seen.first_ts.min(event.ts);
         seen.last_ts = seen.last_ts.max(event.ts);
         seen.sessions.extend(event.session_id.as_deref().map(str::to_owned));
-        let action = action_of(event);
+        let action = ActionName::of(event).to_string();
         count(&mut seen.actions, Some(&action));
         count(&mut seen.destinations, event.destination.as_deref());
         count(&mut seen.peers, event.peer_agent_id.as_deref());
@@ -142,15 +143,6 @@ fn single_limits(amounts: &BTreeMap<(String, String), (u64, Decimal)>) -> impl I
         .map(|((action, currency), (number, largest))| (action.as_str(), currency.as_str(), *number, *largest))
 }
 
-/// The action as a contract names it.
-pub(super) fn action_of(event: &Event<'_>) -> String {
-    match (event.tool.as_deref(), event.tool_server.as_deref()) {
-        (Some(tool), Some(server)) => format!("{server}/{tool}"),
-        (Some(tool), None) => tool.to_owned(),
-        (None, _) => event.action.as_str().to_owned(),
-    }
-}
-
 fn count(counts: &mut BTreeMap<String, u64>, name: Option<&str>) {
     let Some(name) = name else { return };
     if let Some(count) = counts.get_mut(name) {
@@ -195,8 +187,7 @@ fn quoted(text: &str) -> String {
 /// The largest amount that was seen, rounded up far enough that amounts like it do not lie just under the limit: that would be
 /// structuring.
 fn limit_above(largest: Decimal) -> Decimal {
-    let near_share = Decimal::new(Structuring::default().above_percent.into(), 2);
-    rounded_up(largest.checked_div(near_share).unwrap_or(largest))
+    rounded_up(largest.checked_div(Structuring::default().above_share()).unwrap_or(largest))
 }
 
 /// Up to the next value with two leading digits.

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::draft::action_of;
 use crate::event::limits::shown;
 use crate::event::{Action, Event, Status};
 use crate::govern::pattern::{ActionName, ActionSet};
@@ -58,7 +57,7 @@ impl Activity {
         let (last, used) = self.agents.entry(event.agent_id.to_string()).or_insert((event.ts, BTreeSet::new()));
         *last = event.ts.max(*last);
         if event.status != Some(Status::Denied) {
-            let name = event.tool.as_deref().map_or_else(|| action_of(event), str::to_owned);
+            let name = event.tool.as_deref().unwrap_or(event.action.as_str()).to_owned();
             used.insert((name, event.tool.as_ref().and(event.tool_server.as_deref()).map(str::to_owned)));
         }
     }
