@@ -1,50 +1,16 @@
-//! A process that works on the input: started, watched from outside, ended.
+//! A process that works on the input, and how it is asked to end.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 
 use gaitkeeper::config::Config;
 
-/// A child whose output goes to a file; killed when dropped.
-pub struct Contender {
-    child: Child,
-    said: PathBuf,
-}
+pub use crate::child::Process;
 
-impl Contender {
-    pub fn start(mut command: Command, said: &Path) -> Self {
-        let file = File::create(said).expect("a writable folder");
-        let errors = file.try_clone().expect("an open file");
-        let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn().expect("the program starts");
-        Self { child, said: said.to_owned() }
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_none()
-    }
-
+impl Process {
     /// Asks for the end and waits for it.
     pub fn end(&mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg("-TERM").arg(self.id().to_string()).status().expect("kill runs");
-        assert!(asked.success(), "the process was gone: {}", self.said());
-        self.child.wait().expect("a child")
-    }
-
-    /// What it has said so far.
-    pub fn said(&self) -> String {
-        fs::read_to_string(&self.said).unwrap_or_default()
-    }
-}
-
-impl Drop for Contender {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.signal("TERM");
+        self.wait()
     }
 }
 

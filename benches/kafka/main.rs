@@ -7,6 +7,8 @@
 
 #[path = "../../tests/kafka/broker.rs"]
 mod broker;
+#[path = "../../tests/kafka/child.rs"]
+mod child;
 mod contender;
 mod ground;
 mod latency;

@@ -16,7 +16,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::broker::Broker;
-use crate::contender::{self, Contender};
+use crate::contender::{self, Process};
 use crate::ground::{self, Onlooker, PARTITIONS, WITHIN};
 use crate::measure::{conditions, cpu_of, median, spread, status};
 use crate::operations;
@@ -141,7 +141,7 @@ fn service(config: &Config, round: usize, count: u64, folder: &Path) -> Outcome 
     config.kafka.group = format!("run-{round}");
     let topic = gaitkeeper::stream::TopicNames::new(&config).outputs.swap_remove(0);
     let before = ground::count_committed(&config.kafka.brokers, &topic);
-    let contender = Contender::start(contender::service(&config), &folder.join(&config.kafka.group));
+    let contender = Process::of(&mut contender::service(&config), folder.join(&config.kafka.group));
     let mut outcome = watch(contender, &config, &config.kafka.group, count, |said| said.contains("the group is left"));
     outcome.findings = ground::count_committed(&config.kafka.brokers, &topic) - before;
     outcome
@@ -161,7 +161,7 @@ fn java(peer: &Java, built: &Path, config: &Config, round: usize, count: u64, fo
         .arg(peer.main)
         .args([&config.kafka.brokers, &group, &ground::input(config), &output])
         .arg(folder.join(format!("{group}-state")));
-    let contender = Contender::start(command, &folder.join(&group));
+    let contender = Process::of(&mut command, folder.join(&group));
     let expected = format!("processed {count}\n");
     let mut outcome = watch(contender, config, &group, count, |said| said.contains(&expected));
     outcome.findings = ground::count_committed(&config.kafka.brokers, &output);
@@ -170,7 +170,7 @@ fn java(peer: &Java, built: &Path, config: &Config, round: usize, count: u64, fo
 }
 
 /// Follows a contender to the end of the input and ends it; `is_content` says whether its last words are as they must be.
-fn watch(mut contender: Contender, config: &Config, group: &str, count: u64, is_content: impl Fn(&str) -> bool) -> Outcome {
+fn watch(mut contender: Process, config: &Config, group: &str, count: u64, is_content: impl Fn(&str) -> bool) -> Outcome {
     let onlooker = Onlooker::new(&config.kafka.brokers, group, &ground::input(config));
     let began = Instant::now();
     let mut samples: Vec<(Instant, u64, f64)> = Vec::new();

@@ -12,7 +12,7 @@ use gaitkeeper::workbench::generate::Generated;
 use rdkafka::producer::Producer;
 
 use crate::broker::Broker;
-use crate::contender::{self, Contender};
+use crate::contender::{self, Process};
 use crate::ground::{self, Onlooker, WITHIN};
 use crate::measure::{conditions, descriptors, median, quantile, status};
 use crate::operations;
@@ -100,14 +100,14 @@ pub fn run(minutes: u64, rate: u64, write: bool) -> ExitCode {
     if verdicts.iter().all(|verdict| verdict.holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn start(config: &Config, folder: &Path, name: &str) -> Contender {
-    Contender::start(contender::service(config), &folder.join(name))
+fn start(config: &Config, folder: &Path, name: &str) -> Process {
+    Process::of(&mut contender::service(config), folder.join(name))
 }
 
 /// Samples the instance that stays while others come and go beside it and the broker is killed; how many blows there were.
 fn storm(
     broker: &mut Broker,
-    steady: &mut Contender,
+    steady: &mut Process,
     config: &Config,
     onlooker: &Onlooker,
     folder: &Path,

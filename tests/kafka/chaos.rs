@@ -3,8 +3,6 @@
 //!
 //! `GAITKEEPER_CHAOS_SEED` and `GAITKEEPER_CHAOS_SECONDS` choose another storm; a failure names its seed.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::broker::Broker;
 use crate::events::PARTITIONS;
-use crate::process::{Process, config_file};
+use crate::process::{Process, config_file_with};
 use crate::stand::{PATIENCE, Stand};
 use crate::state::{assert_undisturbed, fleet};
 
@@ -112,9 +110,7 @@ pub fn weather(
 ) -> (usize, usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let random = ChaCha8Rng::seed_from_u64(seed);
-    let config = config_file(stand, folder.path());
-    let mut file = OpenOptions::new().append(true).open(&config).expect("just written");
-    file.write_all(settings.as_bytes()).expect("a writable folder");
+    let config = config_file_with(stand, folder.path(), settings);
     let mut storm =
         Storm { random, folder: folder.path(), config, instances: Vec::new(), started: 0, log: Vec::new(), began: Instant::now() };
     thread::scope(|scope| {

@@ -5,6 +5,7 @@ mod admin;
 mod broker;
 mod chaos;
 mod chaos_answers;
+mod child;
 mod commands;
 mod declared;
 mod delivery;

@@ -1,58 +1,21 @@
 //! The real binary, as an operator and a supervisor see it.
 
 use std::fmt::Write;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::broker::Broker;
+pub use crate::child::Process;
 use crate::delivery::{assert_each_once, produce, unreadable};
 use crate::stand::{Stand, wait_until};
 
-/// `gaitkeeper` in a process of its own, killed when dropped.
-pub struct Process {
-    child: Child,
-    said: PathBuf,
-}
-
 impl Process {
+    /// Starts `gaitkeeper` with these arguments.
     pub fn start(folder: &Path, name: &str, arguments: &[&str]) -> Self {
-        let said = folder.join(format!("{name}.said"));
-        let file = File::create(&said).expect("a writable folder");
-        let child = Command::new(env!("CARGO_BIN_EXE_gaitkeeper"))
-            .args(arguments)
-            .env("GAITKEEPER_LOG", "info")
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().expect("an open file"))
-            .stderr(file)
-            .spawn()
-            .expect("the binary starts");
-        Self { child, said }
-    }
-
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().expect("kill runs");
-        assert!(status.success());
-    }
-
-    pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().expect("a child")
-    }
-
-    pub fn said(&self) -> String {
-        fs::read_to_string(&self.said).expect("its own file")
-    }
-
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_none()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gaitkeeper"));
+        Self::of(command.args(arguments).env("GAITKEEPER_LOG", "info"), folder.join(format!("{name}.said")))
     }
 }
 
@@ -77,6 +40,14 @@ pub fn config_file(stand: &Stand, folder: &Path) -> String {
     let path = folder.join("gaitkeeper.toml");
     fs::write(&path, text).expect("a writable folder");
     path.to_str().expect("UTF-8").to_owned()
+}
+
+/// The same with further lines behind it.
+pub fn config_file_with(stand: &Stand, folder: &Path, settings: &str) -> String {
+    let path = config_file(stand, folder);
+    let text = fs::read_to_string(&path).expect("just written");
+    fs::write(&path, text + settings).expect("a writable folder");
+    path
 }
 
 #[test]

@@ -2,8 +2,6 @@
 //! is held, approved, executed and consumed; whatever goes wrong on the way ends as STANDARDS.md, section 8, says.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -12,7 +10,7 @@ use tempfile::TempDir;
 use crate::admin::{address_in, get};
 use crate::broker::Broker;
 use crate::commands::{run, write};
-use crate::process::{Process, config_file};
+use crate::process::{Process, config_file_with};
 use crate::stand::{Stand, wait_until};
 
 pub const AGENT: &str = "refund-agent";
@@ -43,9 +41,7 @@ impl Office {
         let mut stand = Stand::new(broker, test, 2);
         stand.config.admin_listen = "127.0.0.1:0".into();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = config_file(&stand, folder.path());
-        let mut file = OpenOptions::new().append(true).open(&config).expect("just written");
-        file.write_all(settings.as_bytes()).expect("a writable folder");
+        let config = config_file_with(&stand, folder.path(), settings);
         let mut office = Self { stand, folder, config, service: None, starts: 0 };
         let inventory = write(office.folder.path(), "inventory.yaml", INVENTORY);
         office.tell(&["inventory", "apply", &inventory], 0, "published to");
