@@ -49,7 +49,17 @@ impl Shards {
         let Self { assembly, owned, follower: Some(follower), outbox, state, dead_letters, outputs, uncommitted_since, .. } = self else {
             return Ok(());
         };
-        let Some(owned) = owned.get_mut(&from).filter(|owned| owned.seen < follower.end()) else { return Ok(()) };
+        let Some(owned) = owned.get_mut(&from) else { return Ok(()) };
+        let reached = follower.now().positions;
+        if owned.reached.as_ref() != Some(reached) {
+            owned.reached = Some(reached.clone());
+            owned.checkpointed = None;
+            uncommitted_since.get_or_insert_with(Instant::now);
+            result = result.and(outbox.send(keep(assembly, owned, state, from, Command::Reached(reached.clone()))));
+        }
+        if owned.seen >= follower.end() {
+            return result;
+        }
         while let Some((number, entry)) = follower.entry(owned.seen) {
             owned.seen = number + 1;
             let judged = owned.judged.entry(entry.place).or_insert(0);

@@ -57,7 +57,7 @@ pub struct Meters {
     pub reapplied: IntCounter,
     /// Records that were deleted before state could be restored from them.
     pub reapply_missing: IntCounter,
-    /// How long partitions took to restore, from the first look at the state topic on.
+    /// How long it took to restore the partitions that came together, from the question for their offsets on.
     pub restore_seconds: Histogram,
     /// Restores begun again: the state could not be read, or contradicted the group's offset for a moment.
     pub restore_retries: IntCounter,
@@ -123,7 +123,7 @@ impl Meters {
             snapshot_pause_seconds: seconds("snapshot_pause", "How long events waited for one step of a snapshot"),
             reapplied: counter("reapplied_events_total", "Events applied again, silently, to restore state"),
             reapply_missing: counter("reapply_missing_total", "Records that were deleted before state could be restored from them"),
-            restore_seconds: seconds("restore", "Time that partitions took to restore, from the first look at their state on"),
+            restore_seconds: seconds("restore", "Time that the partitions that came together took to restore"),
             restore_retries: counter(
                 "restore_retries_total",
                 "Restores begun again: state that could not be read, or was not that of the group's offset",

@@ -19,6 +19,7 @@ pub mod shards;
 pub mod state;
 pub mod stop;
 pub mod table_access;
+pub mod table_history;
 mod tables;
 pub mod topic;
 pub mod topics;

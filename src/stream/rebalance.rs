@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
@@ -23,8 +23,8 @@ use super::restore::{self, RestoreFailed, Restored, Wanted};
 use super::shards::{Assembly, Shards};
 use super::state::StateReader;
 use super::state::reader::ReadError;
+use super::table_history::{Now, TableHistory};
 use super::watchdog::Watch;
-use crate::engine::Tables;
 
 /// Longest wait of one question for committed offsets.
 const OFFSETS_WITHIN: Duration = Duration::from_secs(10);
@@ -82,12 +82,16 @@ impl Ownership {
     /// say for a moment that there is no offset.
     fn restored(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) -> Result<Vec<(String, i32, Restored)>, LaneError> {
         let _restoring = self.assembly.progress.restoring(given.count());
+        let since = Instant::now();
         let mut tries = 0;
         loop {
             let offsets = self.committed(consumer, given)?;
             tries += 1;
-            match self.read_back(consumer, &offsets, self.shards().tables()) {
-                Ok(restored) => return Ok(restored),
+            match self.read_back(consumer, &offsets, self.shards().now()) {
+                Ok(restored) => {
+                    self.assembly.meters.restore_seconds.observe(since.elapsed().as_secs_f64());
+                    return Ok(restored);
+                }
                 Err(failed) if failed.may_pass() && tries < RESTORE_TRIES && !self.stop.is_requested() => {
                     tracing::warn!(error = %failed, "state cannot be restored, trying again");
                     self.assembly.meters.restore_retries.inc();
@@ -104,7 +108,7 @@ impl Ownership {
         &self,
         consumer: &BaseConsumer<Self>,
         offsets: &TopicPartitionList,
-        tables: &Tables,
+        now: Now<'_>,
     ) -> Result<Vec<(String, i32, Restored)>, RestoreFailed> {
         let elements = offsets.elements();
         let mut partitions: Vec<i32> = elements.iter().map(TopicPartitionListElem::partition).collect();
@@ -114,6 +118,7 @@ impl Ownership {
             Some(reader) => reader.state(&self.assembly.names.state, &partitions)?,
             None => BTreeMap::new(),
         };
+        let mut history = TableHistory::default();
         let mut all = Vec::new();
         for element in elements {
             let Some(input) = self.assembly.names.inputs.iter().position(|name| name == element.topic()) else { continue };
@@ -131,7 +136,9 @@ impl Ownership {
                 _ => wanted,
             };
             let restored = match &self.reader {
-                Some(reader) => restore::restore(&self.assembly, reader, tables, wanted, stored.entry(element.partition()).or_default())?,
+                Some(reader) => {
+                    restore::restore(&self.assembly, reader, now, &mut history, wanted, stored.entry(element.partition()).or_default())?
+                }
                 None => restore::stateless(&self.assembly, wanted),
             };
             all.push((element.topic().to_owned(), element.partition(), restored));

@@ -10,15 +10,16 @@ use rdkafka::Message;
 
 use super::intake;
 use super::shards::Assembly;
-use super::state::commands::Command;
+use super::state::commands::{Command, Placed};
 use super::state::form;
 use super::state::reader::ReadError;
 use super::state::stored::{Complete, StoredError};
 use super::state::{Commands, Epochs, StateReader, Stored};
+use super::table_history::{Now, TableHistory, Then};
 use super::tables::{self, Positions};
 use crate::config::Delivery;
 use crate::engine::snapshot::RestoreError;
-use crate::engine::{Engine, Output, Shard, Tables};
+use crate::engine::{Engine, Output, Shard};
 
 /// A shard that may speak.
 #[derive(Debug)]
@@ -77,14 +78,15 @@ pub struct Wanted<'a> {
     pub committed: Option<i64>,
 }
 
-/// Restores one shard from what the state topic holds of it. What is re-applied is judged under the tables of now.
+/// Restores one shard from what the state topic holds of it. What is re-applied is judged by the tables of then.
 ///
 /// # Errors
 /// When state and offset contradict each other, or something cannot be read.
 pub fn restore(
     assembly: &Assembly,
     reader: &StateReader,
-    tables: &Tables,
+    now: Now<'_>,
+    history: &mut TableHistory,
     wanted: Wanted<'_>,
     stored: &mut Stored,
 ) -> Result<Restored, RestoreFailed> {
@@ -139,17 +141,19 @@ pub fn restore(
     let mut applied = 0;
     let mut outputs = Vec::new();
     let commands = Commands::after(&placed, first_command);
+    let notes = placed.iter().filter(|placed| placed.number >= first_command).filter_map(Placed::reached);
+    let mut then = Then::before(notes, now, history, reader, &assembly.names.tables)?;
     let mut waiting = placed.into_iter().filter(|placed| placed.number >= first_command).peekable();
     let start = reader.input(topic, partition, at, next, |message| {
         while let Some(placed) = waiting.next_if(|placed| placed.at <= message.offset()) {
-            repeat(&mut engine, &placed.command, tables, &mut outputs);
+            repeat(&mut engine, &placed.command, &mut then, &mut outputs);
         }
         // What cannot be scored has become a dead letter before.
-        applied += u64::from(intake::judge(&mut engine, tables, keyed, message, &mut outputs).is_ok());
+        applied += u64::from(intake::judge(&mut engine, then.tables(), keyed, message, &mut outputs).is_ok());
         outputs.clear();
     })?;
     for placed in waiting {
-        repeat(&mut engine, &placed.command, tables, &mut outputs);
+        repeat(&mut engine, &placed.command, &mut then, &mut outputs);
     }
     let meters = &assembly.meters;
     if start > at {
@@ -163,7 +167,6 @@ pub fn restore(
         );
     }
     meters.reapplied.inc_by(applied);
-    meters.restore_seconds.observe(since.elapsed().as_secs_f64());
     tracing::info!(
         topic,
         partition,
@@ -187,14 +190,15 @@ pub fn stateless(assembly: &Assembly, wanted: Wanted<'_>) -> Restored {
 }
 
 /// Does again, silently, what moved the shard beside its events.
-fn repeat(engine: &mut Engine, command: &Command, tables: &Tables, outputs: &mut Vec<Output>) {
+fn repeat(engine: &mut Engine, command: &Command, then: &mut Then<'_>, outputs: &mut Vec<Output>) {
     match command {
         Command::Control(given) => {
             if let Some(record) = tables::judged(given) {
-                engine.on_control(&record, tables, outputs);
+                engine.on_control(&record, then.tables(), outputs);
             }
         }
-        Command::Tick(now) => engine.on_tick(*now, tables, outputs),
+        Command::Tick(now) => engine.on_tick(*now, then.tables(), outputs),
+        Command::Reached(positions) => then.reach(positions),
     }
     outputs.clear();
 }

@@ -17,8 +17,10 @@ use super::progress::Progress;
 use super::publish::{addressed, stored};
 use super::record::InputPartition;
 use super::restore::Restored;
+use super::state::commands::Command;
 use super::state::form::{self, Checkpoint, StateRecord};
 use super::state::{Commands, Epochs};
+use super::table_history::Now;
 use super::tables::{Positions, TableFollower};
 use super::topic::TopicNames;
 use crate::config::{Config, Input};
@@ -78,6 +80,8 @@ pub(super) struct Owned {
     pub(super) judged: Positions,
     /// The number of the follower's entry that it has not seen yet.
     pub(super) seen: u64,
+    /// How far the tables in force were read, as its commands say; `None` before the first one.
+    pub(super) reached: Option<Positions>,
 }
 
 /// All that the poll loop and the rebalance callback share.
@@ -98,6 +102,7 @@ pub struct Shards {
     pub(super) follower: Option<TableFollower>,
     /// Stand in for tables where there are none.
     no_tables: Tables,
+    no_positions: Positions,
     pub(super) outputs: Vec<Output>,
     /// When the shards were last told the time.
     pub(super) ticked: Instant,
@@ -125,6 +130,7 @@ impl Shards {
             uncommitted_since: None,
             follower,
             no_tables: Tables::default(),
+            no_positions: Positions::new(),
             outputs: Vec::new(),
             ticked: Instant::now(),
             joined: false,
@@ -181,8 +187,8 @@ impl Shards {
 
     /// The control tables as this lane sees them now.
     #[must_use]
-    pub fn tables(&self) -> &Tables {
-        self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables)
+    pub fn now(&self) -> Now<'_> {
+        self.follower.as_ref().map_or(Now { tables: &self.no_tables, positions: &self.no_positions }, TableFollower::now)
     }
 
     fn place(&self, topic: &str, partition: i32) -> Option<InputPartition> {
@@ -275,20 +281,26 @@ impl Shards {
         for (from, owned) in &mut self.owned {
             let Some(epochs) = &mut owned.epochs else { continue };
             let started = Instant::now();
-            let mut step = epochs.step(&mut owned.engine, owned.committed, owned.commands.next());
-            if epochs.is_running() {
-                meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
+            let first_command = owned.commands.next();
+            let prefix = form::prefix(&self.assembly.config.kafka.group, &self.assembly.names.inputs[from.input]);
+            if epochs.is_due(owned.committed)
+                && let Some(reached) = &owned.reached
+            {
+                // The first command of every epoch says by which tables its events are judged.
+                let record = owned.commands.note(&prefix, owned.next, Command::Reached(reached.clone()));
+                meters.state_bytes.inc_by(record.bytes());
+                result = result.and(self.outbox.send(stored(*from, &self.state, record)));
+            }
+            let mut step = epochs.step(&mut owned.engine, owned.committed, first_command);
+            let runs = epochs.is_running();
+            if runs {
                 // Another commit must follow, even if no event does.
                 self.uncommitted_since.get_or_insert_with(Instant::now);
             }
             if let Some(length) = step.completed {
                 meters.epochs.inc();
                 meters.epoch_seconds.observe(length.as_secs_f64());
-                step.records.extend(
-                    owned
-                        .commands
-                        .forget(&form::prefix(&self.assembly.config.kafka.group, &self.assembly.names.inputs[from.input]), step.commands),
-                );
+                step.records.extend(owned.commands.forget(&prefix, step.commands));
                 if !step.records.is_empty() {
                     self.uncommitted_since.get_or_insert_with(Instant::now);
                 }
@@ -296,6 +308,9 @@ impl Shards {
             for record in step.records {
                 meters.state_bytes.inc_by(record.bytes());
                 result = result.and(self.outbox.send(stored(*from, &self.state, record)));
+            }
+            if runs {
+                meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
             }
         }
         result
@@ -312,7 +327,7 @@ impl Shards {
         let (seen, positions) =
             self.follower.as_ref().map_or((0, Positions::new()), |follower| (follower.end(), follower.positions().clone()));
         let (seen, judged) = judged.map_or((seen, positions), |judged| (0, judged));
-        let owned = Owned { engine, next, committed: next, checkpointed, began, epochs, commands, judged, seen };
+        let owned = Owned { engine, next, committed: next, checkpointed, began, epochs, commands, judged, seen, reached: None };
         if self.owned.insert(from, owned).is_none() {
             self.assembly.meters.partitions.inc();
         }

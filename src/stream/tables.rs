@@ -17,6 +17,7 @@ use super::link::{Link, Listener};
 use super::state::StateReader;
 use super::state::commands::Given;
 use super::state::reader::ReadError;
+use super::table_history::{Now, is_in_force};
 use super::topic::TopicNames;
 use crate::config::Kafka;
 use crate::govern::control::ControlError;
@@ -53,6 +54,8 @@ pub struct TableFollower {
     names: Vec<(ControlTopic, String)>,
     tables: Tables,
     positions: Positions,
+    /// Of them, those of the tables in force.
+    in_force: Positions,
     entries: VecDeque<Entry>,
     /// Entries that were dropped from the front.
     dropped: u64,
@@ -78,6 +81,7 @@ impl TableFollower {
             names: names.tables.clone(),
             tables: Tables::default(),
             positions: Positions::new(),
+            in_force: Positions::new(),
             entries: VecDeque::new(),
             dropped: 0,
         };
@@ -129,6 +133,12 @@ impl TableFollower {
         &self.tables
     }
 
+    /// The tables, and how far those by which events are judged were read.
+    #[must_use]
+    pub fn now(&self) -> Now<'_> {
+        Now { tables: &self.tables, positions: &self.in_force }
+    }
+
     /// How far the tables were read.
     #[must_use]
     pub fn positions(&self) -> &Positions {
@@ -156,6 +166,9 @@ impl TableFollower {
     fn enter(&mut self, table: ControlTopic, partition: i32, offset: i64, given: Given) {
         let place = (number(table), partition);
         self.positions.insert(place, offset + 1);
+        if is_in_force(table) {
+            self.in_force.insert(place, offset + 1);
+        }
         let read = read(&given);
         if let Ok(record) = &read {
             self.tables.apply(record);
@@ -177,7 +190,7 @@ impl TableFollower {
 ///
 /// # Errors
 /// When it cannot be used.
-fn read(given: &Given) -> Result<ControlRecord, ControlError> {
+pub(super) fn read(given: &Given) -> Result<ControlRecord, ControlError> {
     let table = ControlTopic::ALL[usize::from(given.table) % ControlTopic::ALL.len()];
     ControlRecord::from_payload(table, given.ts, &given.key, given.payload.as_deref())
 }
@@ -198,11 +211,11 @@ fn judged_of(given: &Given, read: Result<ControlRecord, ControlError>) -> Option
     }
 }
 
-fn number(table: ControlTopic) -> u8 {
+pub(super) fn number(table: ControlTopic) -> u8 {
     ControlTopic::ALL.iter().zip(0..).find(|(known, _)| **known == table).map_or(0, |(_, number)| number)
 }
 
-fn as_given(table: ControlTopic, record: &BorrowedMessage<'_>) -> Given {
+pub(super) fn as_given(table: ControlTopic, record: &BorrowedMessage<'_>) -> Given {
     Given {
         table: number(table),
         ts: record.timestamp().to_millis().unwrap_or(0),

@@ -1,8 +1,14 @@
 //! What the brokers may answer to a transaction, put in on purpose on the in-process cluster: each class of error does what it
 //! must. That cluster only acts out transactions, so what counts here is how the lane goes on, not what a reader sees.
 
-use gaitkeeper::stream::TopicCheck;
-use rdkafka::mocking::MockCluster;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use gaitkeeper::stream::ordinal::{self, Ordinal};
+use gaitkeeper::stream::{StreamError, TopicCheck};
+use rdkafka::mocking::{MockCluster, MockCoordinator};
+use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Answer};
 
 use crate::delivery::{produce, unreadable};
@@ -21,15 +27,21 @@ enum Course {
     Rebuilt,
 }
 
+/// The test's topics on the in-process cluster.
+fn on(cluster: &MockCluster<'_, DefaultProducerContext>, folder: &Path, test: &str) -> Stand {
+    let stand = Stand::at(&cluster.bootstrap_servers(), folder, test, 2);
+    for spec in stand.names.specs() {
+        cluster.create_topic(&spec.name, 2, 1).expect("a new topic");
+    }
+    stand
+}
+
 /// Runs the service until it has committed, lets the next requests of one kind fail, and sends more records.
 #[track_caller]
 fn check(test: &str, request: Api, answers: &[Answer], expected: Course) {
     let cluster = MockCluster::new(1).expect("an in-process cluster");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let stand = Stand::at(&cluster.bootstrap_servers(), folder.path(), test, 2);
-    for spec in stand.names.specs() {
-        cluster.create_topic(&spec.name, 2, 1).expect("a new topic");
-    }
+    let stand = on(&cluster, folder.path(), test);
     let records = unreadable(usize::try_from(RECORDS).expect("small"));
     let serving = stand.serve_after(TopicCheck::Inputs);
     produce(&stand, &records);
@@ -49,6 +61,46 @@ fn check(test: &str, request: Api, answers: &[Answer], expected: Course) {
     };
     serving.stop().expect("a clean end");
     assert_eq!(course, expected);
+}
+
+/// While nobody takes the records, offsets that would be refused are not even offered; after the refusal the records go out again.
+#[test]
+fn records_are_with_the_brokers_before_their_offsets_are() {
+    let cluster = MockCluster::new(2).expect("an in-process cluster");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stand = on(&cluster, folder.path(), "flushed");
+    let kafka = &stand.config.kafka;
+    // The second broker has nothing but the dead letters.
+    for spec in stand.names.specs() {
+        let leader = if spec.name == stand.names.dead_letters { 2 } else { 1 };
+        for partition in 0..2 {
+            cluster.partition_leader(&spec.name, partition, Some(leader)).expect("a topic of the cluster");
+        }
+    }
+    let claimed = Ordinal::claim(&folder.path().join("state"), &kafka.group).expect("nobody else claims it");
+    let id = ordinal::transactional_id(&kafka.topic_prefix, &kafka.group, &claimed);
+    drop(claimed);
+    for coordinator in [MockCoordinator::Group(kafka.group.clone()), MockCoordinator::Transaction(id)] {
+        cluster.coordinator(coordinator, 1).expect("a broker of the cluster");
+    }
+    let serving = stand.serve_after(TopicCheck::Inputs);
+    produce(&stand, &unreadable(1));
+    wait_until("a transaction is committed", || serving.meters.records.get() > 0 && serving.meters.commits.get() > 0);
+    cluster.broker_down(2).expect("a broker of the cluster");
+    cluster.request_errors(Api::TxnOffsetCommit, &[Answer::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION]);
+    stand.produce([("first", &b"not json either"[..])]);
+    wait_until("the record is taken", || serving.meters.records.get() > 1);
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(serving.meters.roll_backs.get(), 0, "the offsets were refused before the records were with the brokers");
+    cluster.broker_up(2).expect("a broker of the cluster");
+    wait_until("offsets are refused", || serving.meters.roll_backs.get() > 0);
+    let commits = serving.meters.commits.get();
+    wait_until("the next commit succeeds", || serving.meters.commits.get() > commits);
+    serving.stop().expect("a clean end");
+    let letters = stand.committed(&stand.names.dead_letters);
+    let twice = letters.values().flatten().filter(|letter| letter.value == b"not json either").count();
+    // That cluster only acts out transactions, so what was rolled back is still to be seen.
+    assert_eq!(twice, 2, "once before the offsets, once again after the roll-back");
 }
 
 #[test]
@@ -75,4 +127,16 @@ fn a_fenced_producer_is_replaced() {
 #[test]
 fn a_commit_whose_answer_got_lost_is_repeated_and_not_aborted() {
     check("lost", Api::EndTxn, &[Answer::RD_KAFKA_RESP_ERR__TRANSPORT], Course::Repeated);
+}
+
+#[test]
+fn a_transactional_id_that_is_denied_ends_the_service_and_is_said() {
+    let cluster = MockCluster::new(1).expect("an in-process cluster");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stand = on(&cluster, folder.path(), "denied");
+    cluster.request_errors(Api::InitProducerId, &[Answer::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED; 3]);
+    let serving = stand.serve_after(TopicCheck::Inputs);
+    wait_until("the service ends", || !serving.is_running());
+    let refused = serving.wait().expect_err("nobody may go on without an id");
+    assert!(matches!(refused, StreamError::Lane(_)), "{refused}");
 }

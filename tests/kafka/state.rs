@@ -7,6 +7,7 @@ use gaitkeeper::engine::Tables;
 use gaitkeeper::stream::restore::{self, Wanted};
 use gaitkeeper::stream::shards::Assembly;
 use gaitkeeper::stream::state::StateReader;
+use gaitkeeper::stream::table_history::{Now, TableHistory};
 use gaitkeeper::stream::watchdog::Watch;
 use gaitkeeper::stream::{Link, Meters, Stop};
 use gaitkeeper::workbench::generate::{Generator, Settings};
@@ -31,6 +32,9 @@ pub fn left(stand: &Stand) -> BTreeMap<i32, Left> {
     let committed = stand.offsets();
     let mut all = reader.state(&stand.names.state, &partitions).expect("the state can be read");
     let mut lefts = BTreeMap::new();
+    // Whoever has read nothing yet makes the tables of then from their topics.
+    let now = Now { tables: &Tables::default(), positions: &BTreeMap::new() };
+    let mut history = TableHistory::default();
     for (partition, stored) in &mut all {
         let assembly = Assembly {
             config: Arc::new(stand.config.clone()),
@@ -49,7 +53,7 @@ pub fn left(stand: &Stand) -> BTreeMap<i32, Left> {
             keyed: true,
             committed: committed[partition],
         };
-        let restored = restore::restore(&assembly, &reader, &Tables::default(), wanted, stored).expect("the state can be restored");
+        let restored = restore::restore(&assembly, &reader, now, &mut history, wanted, stored).expect("the state can be restored");
         lefts.insert(*partition, Left { digest: restored.engine.digest(), next: restored.next, applied: assembly.meters.reapplied.get() });
     }
     lefts

@@ -1,11 +1,12 @@
 //! What moved a shard beside its events, each with the offset at which it took effect, so that a restore does it again in its place:
-//! records of control tables, and moments of the wall clock that had an effect.
+//! records of control tables, moments of the wall clock that had an effect, and how far the tables by which events are judged were read.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use super::form::{self, StateRecord};
+use crate::stream::tables::Positions;
 
 /// A record of a control table as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum Command {
     Control(Given),
     /// The wall clock, epoch ms.
     Tick(i64),
+    /// From here on events are judged by the tables as far as they had been read by then.
+    Reached(Positions),
 }
 
 /// A command with its place among the events.
@@ -38,6 +41,17 @@ pub struct Placed {
     pub at: i64,
     /// What it was.
     pub command: Command,
+}
+
+impl Placed {
+    /// How far the tables were read, if that is what it says.
+    #[must_use]
+    pub fn reached(&self) -> Option<&Positions> {
+        match &self.command {
+            Command::Reached(positions) => Some(positions),
+            Command::Control(_) | Command::Tick(_) => None,
+        }
+    }
 }
 
 /// The commands of one shard since its newest epochs.
