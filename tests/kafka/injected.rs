@@ -92,9 +92,9 @@ fn records_are_with_the_brokers_before_their_offsets_are() {
     wait_until("the record is taken", || serving.meters.records.get() > 1);
     thread::sleep(Duration::from_secs(3));
     assert_eq!(serving.meters.roll_backs.get(), 0, "the offsets were refused before the records were with the brokers");
+    let commits = serving.meters.commits.get();
     cluster.broker_up(2).expect("a broker of the cluster");
     wait_until("offsets are refused", || serving.meters.roll_backs.get() > 0);
-    let commits = serving.meters.commits.get();
     wait_until("the next commit succeeds", || serving.meters.commits.get() > commits);
     serving.stop().expect("a clean end");
     let letters = stand.committed(&stand.names.dead_letters);
