@@ -50,12 +50,12 @@ impl Shards {
             return Ok(());
         };
         let Some(owned) = owned.get_mut(&from) else { return Ok(()) };
-        let reached = follower.now().positions;
-        if owned.reached.as_ref() != Some(reached) {
-            owned.reached = Some(reached.clone());
+        if owned.reached != Some(follower.moves()) {
+            owned.reached = Some(follower.moves());
             owned.checkpointed = None;
             uncommitted_since.get_or_insert_with(Instant::now);
-            result = result.and(outbox.send(keep(assembly, owned, state, from, Command::Reached(reached.clone()))));
+            let reached = Command::Reached(follower.now().positions.clone());
+            result = result.and(outbox.send(keep(assembly, owned, state, from, reached)));
         }
         if owned.seen >= follower.end() {
             return result;

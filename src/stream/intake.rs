@@ -7,18 +7,20 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use crate::engine::{Engine, Output, Tables};
 use crate::event::{DeadLetter, DecodeError, Origin, Source, admission, native};
 
-/// Gives the record's event to the engine; answers how many of its members are not part of a native event.
+/// Gives the record's event to the engine; answers how many of its members are not part of a native event. An event without an id is
+/// named by the number of its shard, which is its partition where there is one input.
 ///
 /// # Errors
 /// When the record cannot be scored; the engine has then not seen it.
 pub fn judge(
     engine: &mut Engine,
     tables: &Tables,
+    shard: i32,
     keyed: bool,
     message: &BorrowedMessage<'_>,
     outputs: &mut Vec<Output>,
 ) -> Result<u32, DecodeError> {
-    let origin = Origin { partition: message.partition(), offset: message.offset() };
+    let origin = Origin { partition: shard, offset: message.offset() };
     let decoded = native::decode(message.payload().unwrap_or_default(), origin)?;
     if keyed {
         admission::check_key(&decoded.event, message.key())?;

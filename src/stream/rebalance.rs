@@ -19,6 +19,7 @@ use super::Stop;
 use super::lane::LaneError;
 use super::link::Link;
 use super::outbox::Failed;
+use super::record::InputPartition;
 use super::restore::{self, RestoreFailed, Restored, Wanted};
 use super::shards::{Assembly, Shards};
 use super::state::StateReader;
@@ -126,7 +127,7 @@ impl Ownership {
             let wanted = Wanted {
                 topic: element.topic(),
                 partition: element.partition(),
-                partitions: self.assembly.partitions[input],
+                shard: self.assembly.shard(InputPartition { input, partition: element.partition() }),
                 keyed: self.assembly.inputs[input].keyed,
                 committed,
             };

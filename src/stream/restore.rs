@@ -70,8 +70,8 @@ pub struct Wanted<'a> {
     pub topic: &'a str,
     /// Kafka partition, of the input and of the state topic.
     pub partition: i32,
-    /// Number of partitions of the input.
-    pub partitions: i32,
+    /// Its number among the partitions of all inputs, and how many there are.
+    pub shard: Shard,
     /// Whether the input is keyed by agent.
     pub keyed: bool,
     /// The group's offset, if it has one.
@@ -90,10 +90,9 @@ pub fn restore(
     wanted: Wanted<'_>,
     stored: &mut Stored,
 ) -> Result<Restored, RestoreFailed> {
-    let Wanted { topic, partition, partitions, keyed, committed } = wanted;
+    let Wanted { topic, partition, shard, keyed, committed } = wanted;
     let since = Instant::now();
     let config = Arc::new(assembly.config.engine.clone());
-    let shard = Shard { partition, partitions };
     let prefix = form::prefix(&assembly.config.kafka.group, topic);
     let epochs = Epochs::new(
         &prefix,
@@ -149,7 +148,7 @@ pub fn restore(
             repeat(&mut engine, &placed.command, &mut then, &mut outputs);
         }
         // What cannot be scored has become a dead letter before.
-        applied += u64::from(intake::judge(&mut engine, then.tables(), keyed, message, &mut outputs).is_ok());
+        applied += u64::from(intake::judge(&mut engine, then.tables(), shard.partition, keyed, message, &mut outputs).is_ok());
         outputs.clear();
     })?;
     for placed in waiting {
@@ -185,7 +184,7 @@ pub fn stateless(assembly: &Assembly, wanted: Wanted<'_>) -> Restored {
     let config = Arc::new(assembly.config.engine.clone());
     let epochs = Epochs::new(wanted.topic, Duration::MAX, config.hash(), 0);
     let next = wanted.committed.unwrap_or(0);
-    let engine = Engine::new(config, Shard { partition: wanted.partition, partitions: wanted.partitions });
+    let engine = Engine::new(config, wanted.shard);
     Restored { engine, next, began: next, epochs, commands: Commands::default(), judged: None }
 }
 

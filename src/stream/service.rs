@@ -13,7 +13,7 @@ use super::ordinal::{self, Ordinal};
 use super::progress::{LagWatch, Progress};
 use super::shards::{Assembly, Work};
 use super::topic::TopicNames;
-use super::topics::TopicKeeper;
+use super::topics::{KeptTooShort, TopicKeeper};
 use super::watchdog::{self, Watch};
 use super::{Stop, StreamError};
 use crate::admin::Server;
@@ -104,13 +104,14 @@ impl Service {
             if !faults.is_empty() {
                 return Err(StreamError::TopicFaults(faults));
             }
-            for (topic, kept_ms) in keeper.kept_too_short()? {
+            for KeptTooShort { topic, setting, kept_ms } in keeper.kept_too_short()? {
                 let interval_ms = config.kafka.snapshot_interval_ms;
                 tracing::warn!(
                     topic,
+                    setting,
                     kept_ms,
                     interval_ms,
-                    "the input is kept for less than two kafka.snapshot_interval: a restore may miss records"
+                    "records are kept for less than two kafka.snapshot_interval: a restore may miss some"
                 );
             }
         }

@@ -24,7 +24,7 @@ use super::table_history::Now;
 use super::tables::{Positions, TableFollower};
 use super::topic::TopicNames;
 use crate::config::{Config, Input};
-use crate::engine::{Engine, Output, Tables};
+use crate::engine::{Engine, Output, Shard, Tables};
 
 /// Records in one transaction; with more it is committed early, so that memory stays bounded.
 const UNCONFIRMED_MAX: usize = 20_000;
@@ -50,6 +50,15 @@ pub struct Assembly {
     pub work: Work,
     /// The inputs of this work, as `names.inputs` has them.
     pub inputs: Vec<Input>,
+}
+
+impl Assembly {
+    /// The shard of a partition. Shards are numbered through all inputs in their order: what they say is told apart by that number.
+    #[must_use]
+    pub fn shard(&self, of: InputPartition) -> Shard {
+        let before: i32 = self.partitions[..of.input].iter().sum();
+        Shard { partition: before + of.partition, partitions: self.partitions.iter().sum() }
+    }
 }
 
 /// What a lane does with the records of its inputs.
@@ -80,8 +89,8 @@ pub(super) struct Owned {
     pub(super) judged: Positions,
     /// The number of the follower's entry that it has not seen yet.
     pub(super) seen: u64,
-    /// How far the tables in force were read, as its commands say; `None` before the first one.
-    pub(super) reached: Option<Positions>,
+    /// How often the tables in force had moved when it last noted how far they were read; `None` before the first note.
+    pub(super) reached: Option<u64>,
 }
 
 /// All that the poll loop and the rebalance callback share.
@@ -156,13 +165,13 @@ impl Shards {
         self.uncommitted_since.get_or_insert_with(Instant::now);
         let meters = &self.assembly.meters;
         meters.records.inc();
-        let keyed = self.assembly.inputs[from.input].keyed;
+        let (shard, keyed) = (self.assembly.shard(from).partition, self.assembly.inputs[from.input].keyed);
         if self.assembly.work == Work::Ingest {
             let sent = self.pass_on(from, message);
             return caught_up.and(sent);
         }
         let tables = self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables);
-        let taken = match intake::judge(&mut owned.engine, tables, keyed, message, &mut self.outputs) {
+        let taken = match intake::judge(&mut owned.engine, tables, shard, keyed, message, &mut self.outputs) {
             Ok(unknown_fields) => {
                 meters.events.inc();
                 meters.unknown_fields.inc_by(u64::from(unknown_fields));
@@ -283,15 +292,15 @@ impl Shards {
             let started = Instant::now();
             let first_command = owned.commands.next();
             let prefix = form::prefix(&self.assembly.config.kafka.group, &self.assembly.names.inputs[from.input]);
-            if epochs.is_due(owned.committed)
-                && let Some(reached) = &owned.reached
+            let mut step = epochs.step(&mut owned.engine, owned.committed, first_command);
+            if step.begun
+                && owned.reached.is_some()
+                && let Some(follower) = &self.follower
             {
                 // The first command of every epoch says by which tables its events are judged.
-                let record = owned.commands.note(&prefix, owned.next, Command::Reached(reached.clone()));
-                meters.state_bytes.inc_by(record.bytes());
-                result = result.and(self.outbox.send(stored(*from, &self.state, record)));
+                let reached = Command::Reached(follower.now().positions.clone());
+                step.records.push(owned.commands.note(&prefix, owned.next, reached));
             }
-            let mut step = epochs.step(&mut owned.engine, owned.committed, first_command);
             let runs = epochs.is_running();
             if runs {
                 // Another commit must follow, even if no event does.

@@ -56,6 +56,8 @@ pub struct TableFollower {
     positions: Positions,
     /// Of them, those of the tables in force.
     in_force: Positions,
+    /// How often those have moved.
+    moves: u64,
     entries: VecDeque<Entry>,
     /// Entries that were dropped from the front.
     dropped: u64,
@@ -82,6 +84,7 @@ impl TableFollower {
             tables: Tables::default(),
             positions: Positions::new(),
             in_force: Positions::new(),
+            moves: 0,
             entries: VecDeque::new(),
             dropped: 0,
         };
@@ -139,6 +142,12 @@ impl TableFollower {
         Now { tables: &self.tables, positions: &self.in_force }
     }
 
+    /// How often the tables by which events are judged have moved; another number means other tables.
+    #[must_use]
+    pub fn moves(&self) -> u64 {
+        self.moves
+    }
+
     /// How far the tables were read.
     #[must_use]
     pub fn positions(&self) -> &Positions {
@@ -168,6 +177,7 @@ impl TableFollower {
         self.positions.insert(place, offset + 1);
         if is_in_force(table) {
             self.in_force.insert(place, offset + 1);
+            self.moves += 1;
         }
         let read = read(&given);
         if let Ok(record) = &read {

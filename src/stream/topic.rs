@@ -7,6 +7,9 @@ use crate::govern::ControlTopic;
 
 /// How long entries of the control topics are kept, ms: 30 days.
 const TABLE_RETENTION_MS: &str = "2592000000";
+/// How long a superseded record of a table by which events are judged is kept at least, ms, so that a restore finds what was in force
+/// then: a day.
+const SUPERSEDED_KEPT_MS: &str = "86400000";
 /// How long sightings are of use, ms: the longest window of a declared limit, 90 days.
 const SIGHTINGS_RETENTION_MS: &str = "7776000000";
 /// Largest record of the dead-letter topic: the largest ordinary record with its headers and ours.
@@ -21,8 +24,10 @@ pub enum Cleanup {
     DeleteLate,
     /// The newest of each key stays.
     Compact,
-    /// The newest of each key stays for as long as it is of use.
-    CompactAndDelete,
+    /// The same for a table by which events are judged: what was in force stays for a while too.
+    CompactLate,
+    /// The same, until nobody has any use for it.
+    CompactLateAndDelete,
 }
 
 impl Cleanup {
@@ -31,23 +36,30 @@ impl Cleanup {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delete | Self::DeleteLate => "delete",
-            Self::Compact => "compact",
-            Self::CompactAndDelete => "compact,delete",
+            Self::Compact | Self::CompactLate => "compact",
+            Self::CompactLateAndDelete => "compact,delete",
         }
+    }
+
+    /// Whether a restore needs what a newer record has superseded.
+    #[must_use]
+    pub fn keeps_superseded(self) -> bool {
+        matches!(self, Self::CompactLate | Self::CompactLateAndDelete)
     }
 
     /// What a topic is created with beside the policy.
     fn settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let compaction = match self {
-            Self::Compact | Self::CompactAndDelete => COMPACT_OFTEN,
+            Self::Compact | Self::CompactLate | Self::CompactLateAndDelete => COMPACT_OFTEN,
             Self::Delete | Self::DeleteLate => &[],
         };
         let kept_ms = match self {
             Self::DeleteLate => Some(TABLE_RETENTION_MS),
-            Self::CompactAndDelete => Some(SIGHTINGS_RETENTION_MS),
-            Self::Delete | Self::Compact => None,
+            Self::CompactLateAndDelete => Some(SIGHTINGS_RETENTION_MS),
+            Self::Delete | Self::Compact | Self::CompactLate => None,
         };
-        compaction.iter().copied().chain(kept_ms.map(|ms| ("retention.ms", ms)))
+        let superseded_ms = self.keeps_superseded().then_some((SUPERSEDED_KEPT, SUPERSEDED_KEPT_MS));
+        compaction.iter().copied().chain(kept_ms.map(|ms| ("retention.ms", ms))).chain(superseded_ms)
     }
 }
 
@@ -130,9 +142,9 @@ impl TopicNames {
             (enforcement_acks, Cleanup::DeleteLate, Partitions::Free),
             (changes, Cleanup::DeleteLate, Partitions::Free),
             (feedback, Cleanup::DeleteLate, Partitions::Free),
-            (agent_state, Cleanup::Compact, Partitions::Free),
-            (inventory, Cleanup::Compact, Partitions::Free),
-            (sightings, Cleanup::CompactAndDelete, Partitions::Free),
+            (agent_state, Cleanup::CompactLate, Partitions::Free),
+            (inventory, Cleanup::CompactLate, Partitions::Free),
+            (sightings, Cleanup::CompactLateAndDelete, Partitions::Free),
             (pools, Cleanup::Compact, Partitions::One),
         ];
         let table = |topic: ControlTopic| match topic {
@@ -182,6 +194,8 @@ impl TopicNames {
     }
 }
 
+/// The setting that spares superseded records from compaction for a time.
+pub const SUPERSEDED_KEPT: &str = "min.compaction.lag.ms";
 /// The active segment is never cleaned: with Kafka's defaults a partition grows to a gigabyte before the first compaction, and a
 /// restore would read all of it.
 const COMPACT_OFTEN: &[(&str, &str)] = &[("segment.bytes", "33554432"), ("segment.ms", "600000"), ("min.cleanable.dirty.ratio", "0.1")];
@@ -208,6 +222,13 @@ mod tests {
         let compacted: Vec<String> =
             named("").specs().into_iter().filter(|spec| spec.cleanup.as_str().contains("compact")).map(|spec| spec.name).collect();
         assert_eq!(compacted, ["agent-state", "agent-inventory", "gaitkeeper-sightings", "gaitkeeper-pools", "gaitkeeper-state"]);
+    }
+
+    #[test]
+    fn what_a_restore_judges_by_outlives_its_successor() {
+        let kept: Vec<String> =
+            named("").specs().into_iter().filter(|spec| spec.settings.contains_key(SUPERSEDED_KEPT)).map(|spec| spec.name).collect();
+        assert_eq!(kept, ["agent-state", "agent-inventory", "gaitkeeper-sightings"]);
     }
 
     #[test]

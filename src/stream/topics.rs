@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime;
 
 use super::link::{Link, Listener};
-use super::topic::{Cleanup, Partitions, TopicNames, TopicSpec};
+use super::topic::{Cleanup, Partitions, SUPERSEDED_KEPT, TopicNames, TopicSpec};
 use super::{StreamError, client};
 use crate::config::Config;
 
@@ -31,6 +31,17 @@ pub enum Fault {
     Cleanup { topic: String, actual: String, expected: Cleanup },
     #[error("topic {topic} has {actual} partitions, expected {expected}")]
     Partitions { topic: String, actual: i32, expected: i32 },
+}
+
+/// A topic that forgets what a restore may need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTooShort {
+    /// Its name.
+    pub topic: String,
+    /// The setting that says how long it keeps them.
+    pub setting: &'static str,
+    /// That time.
+    pub kept_ms: i64,
 }
 
 /// What became of a topic that was to be created.
@@ -185,17 +196,24 @@ impl TopicKeeper {
         Ok(faults)
     }
 
-    /// Inputs that are kept for a shorter time than a restore may need, with that time in ms: it reads them from the beginning of the
-    /// newest complete snapshot on, which is up to two intervals old while the next one is written.
+    /// What is kept for a shorter time than a restore may need: it goes back to the beginning of the newest complete snapshot, which
+    /// is up to two intervals old while the next one is written. That holds for the inputs, and for superseded records of the tables
+    /// by which events are judged.
     ///
     /// # Errors
     /// When the brokers do not answer.
-    pub fn kept_too_short(&self) -> Result<Vec<(String, i64)>, StreamError> {
+    pub fn kept_too_short(&self) -> Result<Vec<KeptTooShort>, StreamError> {
         let needed = i64::try_from(self.config.kafka.snapshot_interval_ms).unwrap_or(i64::MAX).saturating_mul(2);
-        let kept = self.setting("retention.ms", self.names.inputs.iter())?;
-        let kept = kept.into_iter().filter_map(|(topic, value)| Some((topic, value.parse().ok()?)));
-        // A negative time is for ever.
-        Ok(kept.filter(|&(_, kept_ms)| (0..needed).contains(&kept_ms)).collect())
+        let late: Vec<String> =
+            self.names.specs().into_iter().filter(|spec| spec.cleanup.keeps_superseded()).map(|spec| spec.name).collect();
+        let mut short = Vec::new();
+        for (setting, topics) in [("retention.ms", &self.names.inputs), (SUPERSEDED_KEPT, &late)] {
+            let kept = self.setting(setting, topics.iter())?.into_iter();
+            let kept = kept.filter_map(|(topic, value)| Some(KeptTooShort { topic, setting, kept_ms: value.parse().ok()? }));
+            // A negative time is for ever.
+            short.extend(kept.filter(|kept| (0..needed).contains(&kept.kept_ms)));
+        }
+        Ok(short)
     }
 
     fn setting<'a>(&self, name: &str, topics: impl Iterator<Item = &'a String>) -> Result<BTreeMap<String, String>, StreamError> {

@@ -97,8 +97,8 @@ impl Storm<'_> {
     }
 }
 
-/// Lets a storm of so many seconds loose over a group of instances while `feed` sends to them, and lets one be in peace until
-/// everything is done. Returns how many instances there were and how often a partition was restored.
+/// Lets a storm of so many seconds loose over a group of instances while `feed` sends to them, kills those that are left, and lets
+/// two new ones be in peace until everything is done. Returns how many instances there were and how often a partition was restored.
 #[track_caller]
 pub fn weather(
     broker: &mut Broker,
@@ -123,7 +123,11 @@ pub fn weather(
             thread::sleep(Duration::from_millis(pause));
             storm.strike(broker);
         }
+        // Whatever the seed gave: all of them at once, so that every partition must be restored.
+        storm.log.push("KillAll".into());
+        storm.instances.clear();
         eprintln!("seed {seed}: {}", storm.log.join(", "));
+        storm.start();
         storm.start();
         let mut ended = None;
         while !is_done() {

@@ -1,5 +1,6 @@
 //! What was declared, judged by the running service: a record holds at once, and what crosses agents is seen across partitions.
 
+use gaitkeeper::config::{Input, InputFormat};
 use gaitkeeper::govern::ControlTopic;
 use serde_json::Value;
 
@@ -54,6 +55,40 @@ fn a_contract_that_changes_holds_for_the_next_event_of_the_running_service() {
     assert_eq!(broke, Some(number - 1), "the first event behind the change: {raised:?}");
     assert_eq!(raised[0]["reasons"][0]["expected"], "one of read");
     serving.stop().expect("a clean end");
+}
+
+/// Both inputs have their partitions 0 and 1; what is said of an event tells which one it came from.
+#[test]
+fn shards_are_numbered_through_all_inputs() {
+    let Some(broker) = Broker::shared() else { return };
+    let mut stand = Stand::without_topics(broker, "two-inputs", 2);
+    stand.config.inputs.push(Input { topic: "more-events".into(), format: InputFormat::Native, keyed: true });
+    let stand = stand.named_anew();
+    stand.keeper().create().expect("the broker answers");
+    declare(&stand, "a", r#"{"agent":"a","forbidden_actions":["export"]}"#);
+    let serving = stand.serve();
+    let line = format!(r#"{{"ts":{START_MS},"agent_id":"a","tool":"export"}}"#);
+    for input in &stand.names.inputs {
+        stand.produce_to(input, [("a", line.as_bytes())]);
+    }
+    wait_until("both are judged", || findings(&stand, "forbidden_action").len() == 2);
+    serving.stop().expect("a clean end");
+    let mut events: Vec<String> = findings(&stand, "forbidden_action").iter().map(|found| found["events"][0].to_string()).collect();
+    events.sort_unstable();
+    let committed = stand.committed(&stand.names.step_up_requests);
+    let mut requests: Vec<i32> = committed.values().flatten().map(|seen| shard_of(&seen.value)).collect();
+    requests.sort_unstable();
+    let own = requests[0];
+    assert!((0..2).contains(&own), "{requests:?}");
+    assert_eq!(requests, [own, own + 2]);
+    assert_eq!(events, [format!("\"{own}-0\""), format!("\"{}-0\"", own + 2)]);
+}
+
+/// The shard that a request's id begins with.
+fn shard_of(request: &[u8]) -> i32 {
+    let request: Value = serde_json::from_slice(request).expect("a request is JSON");
+    let id = request["request_id"].as_str().expect("an id");
+    id.split_once('-').and_then(|(shard, _)| shard.parse().ok()).expect("a number before the dash")
 }
 
 #[test]

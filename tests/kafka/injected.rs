@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gaitkeeper::stream::ordinal::{self, Ordinal};
 use gaitkeeper::stream::{StreamError, TopicCheck};
@@ -63,26 +63,30 @@ fn check(test: &str, request: Api, answers: &[Answer], expected: Course) {
     assert_eq!(course, expected);
 }
 
-/// While nobody takes the records, offsets that would be refused are not even offered; after the refusal the records go out again.
-#[test]
-fn records_are_with_the_brokers_before_their_offsets_are() {
-    let cluster = MockCluster::new(2).expect("an in-process cluster");
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let stand = on(&cluster, folder.path(), "flushed");
+/// The second broker has nothing but the dead letters.
+fn second_broker_for_dead_letters(cluster: &MockCluster<'_, DefaultProducerContext>, stand: &Stand) {
     let kafka = &stand.config.kafka;
-    // The second broker has nothing but the dead letters.
     for spec in stand.names.specs() {
         let leader = if spec.name == stand.names.dead_letters { 2 } else { 1 };
         for partition in 0..2 {
             cluster.partition_leader(&spec.name, partition, Some(leader)).expect("a topic of the cluster");
         }
     }
-    let claimed = Ordinal::claim(&folder.path().join("state"), &kafka.group).expect("nobody else claims it");
+    let folder = kafka.state_dir.as_ref().expect("set by the stand");
+    let claimed = Ordinal::claim(folder, &kafka.group).expect("nobody else claims it");
     let id = ordinal::transactional_id(&kafka.topic_prefix, &kafka.group, &claimed);
-    drop(claimed);
     for coordinator in [MockCoordinator::Group(kafka.group.clone()), MockCoordinator::Transaction(id)] {
         cluster.coordinator(coordinator, 1).expect("a broker of the cluster");
     }
+}
+
+/// While nobody takes the records, offsets that would be refused are not even offered; after the refusal the records go out again.
+#[test]
+fn records_are_with_the_brokers_before_their_offsets_are() {
+    let cluster = MockCluster::new(2).expect("an in-process cluster");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stand = on(&cluster, folder.path(), "flushed");
+    second_broker_for_dead_letters(&cluster, &stand);
     let serving = stand.serve_after(TopicCheck::Inputs);
     produce(&stand, &unreadable(1));
     wait_until("a transaction is committed", || serving.meters.records.get() > 0 && serving.meters.commits.get() > 0);
@@ -101,6 +105,31 @@ fn records_are_with_the_brokers_before_their_offsets_are() {
     let twice = letters.values().flatten().filter(|letter| letter.value == b"not json either").count();
     // That cluster only acts out transactions, so what was rolled back is still to be seen.
     assert_eq!(twice, 2, "once before the offsets, once again after the roll-back");
+}
+
+/// Lost partitions are given up with their records although nobody takes those.
+#[test]
+fn records_that_nobody_takes_do_not_hold_up_giving_in() {
+    let cluster = MockCluster::new(2).expect("an in-process cluster");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // The records would wait longer than the test.
+    let stand = on(&cluster, folder.path(), "unsent").with("transaction.timeout.ms", "120000");
+    let mut stand = stand.with("delivery.timeout.ms", "120000").with("session.timeout.ms", "6000").with("heartbeat.interval.ms", "500");
+    stand.config.kafka.commit_interval_ms = 20_000;
+    second_broker_for_dead_letters(&cluster, &stand);
+    let serving = stand.serve_after(TopicCheck::Inputs);
+    wait_until("it owns everything", || serving.meters.partitions.get() == 2);
+    cluster.broker_down(2).expect("a broker of the cluster");
+    stand.produce([("first", &b"not json either"[..])]);
+    wait_until("the record is taken", || serving.meters.records.get() == 1);
+    cluster.request_errors(Api::Heartbeat, &[Answer::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID]);
+    let since = Instant::now();
+    wait_until("the record is taken once more", || serving.meters.records.get() == 2);
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?} to give in", since.elapsed());
+    cluster.broker_up(2).expect("a broker of the cluster");
+    serving.stop().expect("a clean end");
+    let letters = stand.committed(&stand.names.dead_letters);
+    assert_eq!(letters.values().map(Vec::len).sum::<usize>(), 1, "what was given up is not sent");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod commands;
 mod declared;
 mod delivery;
 mod demo;
+mod epochs;
 mod events;
 mod forced;
 mod gate;

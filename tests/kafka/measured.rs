@@ -47,7 +47,7 @@ fn seconds(meters: &Meters, name: &str) -> (u64, f64, f64) {
         .get_bucket()
         .iter()
         .find(|bucket| bucket.cumulative_count() == count)
-        .map_or(f64::INFINITY, |bucket| bucket.upper_bound());
+        .map_or(f64::INFINITY, prometheus::proto::Bucket::upper_bound);
     (count, histogram.get_sample_sum(), longest)
 }
 

@@ -81,6 +81,30 @@ fn nothing_is_lost_or_doubled_when_the_brokers_assign() {
     check_moves("assigned", &[("group.protocol", "consumer")]);
 }
 
+/// Whoever takes over has nothing to do once more: what was taken before is committed when partitions are given up.
+#[test]
+fn what_was_taken_is_committed_before_its_partition_is_given_up() {
+    let Some(broker) = Broker::shared() else { return };
+    let mut stand = Stand::new(broker, "given-up", 4).with("transaction.timeout.ms", "60000");
+    // Longer than the test takes: nothing is committed but by giving up.
+    stand.config.kafka.commit_interval_ms = 50_000;
+    let records = unreadable(1_000);
+    let first = stand.serve();
+    wait_until("it owns everything", || first.meters.partitions.get() == 4);
+    stand.produce(records.iter().map(|(key, value)| (key.as_str(), value.as_slice())));
+    first.wait_for_records(1_000);
+    assert_eq!(stand.consumed(), 0);
+    let second = stand.serve();
+    wait_until("the partitions are shared", || first.meters.partitions.get() == 2 && second.meters.partitions.get() == 2);
+    assert_eq!(stand.consumed(), 1_000);
+    let meters = second.meters.clone();
+    for serving in [first, second] {
+        serving.stop().expect("a clean end");
+    }
+    assert_eq!(meters.records.get(), 0, "records were taken twice");
+    assert_each_once(&stand.committed(&stand.names.dead_letters), 1_000);
+}
+
 #[test]
 fn a_killed_broker_is_waited_for_and_costs_nothing() {
     let Some(mut broker) = Broker::private("killed") else { return };

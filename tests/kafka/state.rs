@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use gaitkeeper::engine::Tables;
+use gaitkeeper::engine::{Shard, Tables};
 use gaitkeeper::stream::restore::{self, Wanted};
 use gaitkeeper::stream::shards::Assembly;
 use gaitkeeper::stream::state::StateReader;
@@ -49,7 +51,7 @@ pub fn left(stand: &Stand) -> BTreeMap<i32, Left> {
         let wanted = Wanted {
             topic: &stand.names.inputs[0],
             partition: *partition,
-            partitions: PARTITIONS,
+            shard: Shard { partition: *partition, partitions: PARTITIONS },
             keyed: true,
             committed: committed[partition],
         };
@@ -135,7 +137,13 @@ fn an_offset_that_was_moved_by_hand_stops_the_service_and_is_said() {
     wait_until("everything is consumed", || stand.consumed() == 2_000);
     serving.stop().expect("a clean end");
     stand.move_offset(0, 1);
-    let refused = stand.serve().wait().expect_err("the state is not that of this offset");
+    let serving = stand.serve();
+    let since = Instant::now();
+    while serving.is_running() {
+        assert!(since.elapsed() < Duration::from_mins(1), "it goes on from an offset that its state is not of");
+        thread::sleep(Duration::from_millis(100));
+    }
+    let refused = serving.wait().expect_err("the state is not that of this offset");
     assert!(refused.to_string().contains("was the group's offset moved by hand?"), "{refused}");
     let _: BTreeMap<i32, Vec<Seen>> = stand.committed(&stand.names.dead_letters);
 }
@@ -164,14 +172,20 @@ fn a_control_record_that_says_nothing_becomes_one_dead_letter_whatever_happens()
 }
 
 #[test]
-fn an_input_that_is_kept_for_less_than_a_restore_needs_is_told() {
+fn what_is_kept_for_less_than_a_restore_needs_is_told() {
     let Some(broker) = Broker::shared() else { return };
     let mut stand = Stand::new(broker, "kept", 1);
     assert_eq!(stand.keeper().kept_too_short().expect("the broker answers"), []);
+    let day_ms: u64 = 86_400_000;
+    let mut told = |interval_ms: u64| -> Vec<(String, &'static str, i64)> {
+        stand.config.kafka.snapshot_interval_ms = interval_ms;
+        let told = stand.keeper().kept_too_short().expect("the broker answers").into_iter();
+        told.map(|kept| (kept.topic, kept.setting, kept.kept_ms)).collect()
+    };
+    let superseded = |topic: &str| (format!("kept.{topic}"), "min.compaction.lag.ms", 86_400_000);
+    let tables = ["agent-inventory", "agent-state", "gaitkeeper-sightings"].map(superseded);
+    assert_eq!(told(day_ms / 2 + 1), tables);
     // A week is the broker's default.
-    let week_ms: u64 = 7 * 86_400_000;
-    stand.config.kafka.snapshot_interval_ms = week_ms / 2 + 1;
-    let input = stand.names.inputs[0].clone();
-    let told = stand.keeper().kept_too_short().expect("the broker answers");
-    assert_eq!(told, [(input, i64::try_from(week_ms).expect("small"))]);
+    let input = ("kept.agent-events".to_owned(), "retention.ms", 7 * 86_400_000);
+    assert_eq!(told(7 * day_ms / 2 + 1), [vec![input], tables.to_vec()].concat());
 }

@@ -50,6 +50,8 @@ struct Running {
 pub struct Step {
     /// Records to send with the next commit.
     pub records: Vec<StateRecord>,
+    /// Whether an epoch began here.
+    pub begun: bool,
     /// Set when an epoch became valid: how long it took.
     pub completed: Option<Duration>,
     /// With it: commands before this number are part of the epoch.
@@ -87,6 +89,7 @@ impl Epochs {
         let mut step = Step::default();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Idle if self.is_due(committed) => {
+                step.begun = true;
                 let running = self.begin(engine, committed, commands);
                 self.go_on(running, engine, &mut step)
             }
