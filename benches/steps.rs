@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use gaitkeeper::config::EngineConfig;
@@ -76,6 +77,12 @@ fn score(criterion: &mut Criterion) {
 /// A million events against ten thousand contracts: all declared rules of an event together, with nothing broken. Stream time goes
 /// on as in a stream, and events come fresh from memory that was just written, as from the decoder.
 fn declared(criterion: &mut Criterion) {
+    // Contracts made from one template, and contracts of which no two allow the same.
+    declared_of(criterion, "10k contracts of one kind", "lookup_any");
+    declared_of(criterion, "10k contracts, each another", "lookup_NUMBER");
+}
+
+fn declared_of(criterion: &mut Criterion, name: &str, further_tool: &str) {
     const CONTRACTS: usize = 10_000;
     const SLICE: usize = 256;
     const WARM: usize = 1_000_000;
@@ -90,10 +97,11 @@ fn declared(criterion: &mut Criterion) {
     let mut tables = Tables::default();
     for number in 0..CONTRACTS {
         let yaml = format!(
-            "agent: support-agent-{number:07}\nallowed_actions: [{tools}]\ntasks: {{{}}}\ndestinations: []\npeers: []\n\
+            "agent: support-agent-{number:07}\nallowed_actions: [{tools}, {}]\ntasks: {{{}}}\ndestinations: []\npeers: []\n\
              credentials: [{{id: key-{number:07}, rotation: 90d}}]\n\
              limits: [{{action: \"*\", field: count, window: 1h, automatic_up_to: 1000000}}, \
              {{action: issue_refund, field: bytes_out, automatic_up_to: 1000000000000}}]",
+            further_tool.replace("NUMBER", &number.to_string()),
             tasks.join(", ")
         );
         for placed in parse(&yaml).expect("a valid record") {
@@ -107,8 +115,11 @@ fn declared(criterion: &mut Criterion) {
     let (mut now_ms, mut judged, mut broken) = (0, 0_u64, 0_u64);
     let mut slice_of = |count: usize| {
         let slice = world.slice(count, Turns::Zipf);
-        let events = slice.events();
+        let mut events = slice.events();
         let agents: Vec<usize> = events.iter().map(|event| number_of(&event.agent_id)).collect();
+        for (event, agent) in events.iter_mut().zip(&agents) {
+            event.source_ip = u32::try_from(*agent).ok().map(|agent| Ipv4Addr::from_bits(10 << 24 | agent << 8 | 7).into());
+        }
         let begin = Instant::now();
         for (event, agent) in events.iter().zip(agents) {
             now_ms = event.ts.max(now_ms);
@@ -121,16 +132,18 @@ fn declared(criterion: &mut Criterion) {
         judgement.sightings.clear();
         took
     };
-    for _ in 0..WARM / SLICE {
-        slice_of(SLICE);
-    }
-    let mut group = criterion.benchmark_group("govern");
+    let first: Duration = (0..WARM / SLICE).map(|_| slice_of(SLICE)).sum();
+    let mut group = criterion.benchmark_group("declared rules");
     group.throughput(Throughput::Elements(SLICE as u64));
-    group.bench_function("declared rules, 10k contracts", |bencher| {
+    group.bench_function(name, |bencher| {
         bencher.iter_custom(|rounds| (0..rounds).map(|_| slice_of(SLICE)).sum());
     });
     group.finish();
-    println!("{} contracts, {judged} events judged, {broken} broke a rule", tables.inventory.len());
+    println!(
+        "{} contracts, {judged} events judged, {broken} broke a rule; the first {WARM}, among them the first of every agent: {} ns each",
+        tables.inventory.len(),
+        first.as_nanos() / WARM as u128
+    );
     assert_eq!(broken, 0, "what breaks a rule is not the common path");
 }
 

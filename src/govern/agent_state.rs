@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::clearance::Clearances;
+use super::binding::Binding;
 use super::limit::Whose;
 use super::window::SlidingSum;
 
@@ -16,7 +16,7 @@ const WINDOWS_MAX: usize = 4096;
 /// Which window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'e> {
-    /// The limit's number in [`super::Contract`].
+    /// The limit's number in its terms.
     pub limit: u64,
     pub whose: Whose<'e>,
     pub window_ms: i64,
@@ -42,9 +42,8 @@ pub struct AgentState {
     pub(super) is_sensitive_shadow: bool,
     /// One entry a limit.
     windows: Vec<Windows>,
-    /// A short cut and no state: it begins anew after a restart.
     #[serde(skip)]
-    pub(super) clearances: Option<Box<Clearances>>,
+    pub(super) binding: Option<Box<Binding>>,
 }
 
 impl AgentState {

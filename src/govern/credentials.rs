@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::config::duration;
 use crate::event::limits::shown;
 use crate::finding::Kind;
 
+use super::binding::Held;
 use super::contract::Contract;
 use super::inventory::Inventory;
 use super::judge::{Asked, Judgement};
@@ -28,55 +30,114 @@ const PERSONAL: [&str; 3] = ["human", "personal", "user"];
 
 /// From where each credential was used.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub(super) struct Credentials {
-    #[serde(with = "crate::stats::sorted")]
-    sources: hashbrown::HashMap<String, Sources, foldhash::fast::FixedState>,
+    slots: hashbrown::HashMap<String, SourceSlot, foldhash::fast::FixedState>,
+    sources: Vec<Sources>,
 }
+
+/// Where a credential's sources are; it stays the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SourceSlot(u32);
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Sources {
     /// Uses from a known network.
     uses: u64,
-    networks: Vec<IpAddr>,
+    networks: SmallVec<[IpAddr; 2]>,
+}
+
+/// As stored.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    sources: BTreeMap<String, Sources>,
+}
+
+impl From<Written> for Credentials {
+    fn from(Written { sources }: Written) -> Self {
+        let (names, sources): (Vec<String>, Vec<Sources>) = sources.into_iter().unzip();
+        Self { slots: names.into_iter().zip((0..).map(SourceSlot)).collect(), sources }
+    }
+}
+
+impl From<Credentials> for Written {
+    fn from(Credentials { slots, mut sources }: Credentials) -> Self {
+        let taken = |(name, slot): (String, SourceSlot)| (name, std::mem::take(&mut sources[slot.0 as usize]));
+        Self { sources: slots.into_iter().map(taken).collect() }
+    }
+}
+
+/// How old a credential may get, as far as that was declared.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Age {
+    /// Epoch ms.
+    expires_at: Option<i64>,
+    issued_at: Option<i64>,
+    max_ms: Option<i64>,
+}
+
+impl Age {
+    /// By the inventory's word; nothing for a credential that it does not name.
+    pub fn declared(credential: Option<&Credential>) -> Self {
+        credential.map_or_else(Self::default, |credential| Self {
+            expires_at: credential.expires_at,
+            issued_at: credential.last_rotated_at.or(credential.created_at),
+            max_ms: credential.rotation_ms,
+        })
+    }
 }
 
 impl Credentials {
-    /// Everything about the credential of an event; whether it is the agent's alone only unless that was found before.
+    /// Everything about the credential of an event; whether it is the agent's alone only unless that was found before. Where its
+    /// sources are, if the event names one.
     pub fn judge(
         &mut self,
         asked: &Asked<'_>,
         inventory: &Inventory,
         own: &mut Sightings,
         elsewhere: &Sightings,
-        is_held: bool,
+        held: Option<&Held>,
         judgement: &mut Judgement,
-    ) {
-        let declared = asked.event.credential_id.as_deref().and_then(|id| asked.contract?.credential(id));
-        judgement.violations.extend(stale(asked, declared).map(|draft| asked.violation(draft)));
-        let Some(id) = asked.event.credential_id.as_deref() else { return };
-        if !is_held {
+    ) -> Option<SourceSlot> {
+        let id = asked.event.credential_id.as_deref();
+        let declared = || Age::declared(id.and_then(|id| asked.contract?.credential(id)));
+        let age = held.map_or_else(declared, |held| held.age);
+        judgement.violations.extend(stale(asked, age).map(|draft| asked.violation(draft)));
+        let id = id?;
+        if held.is_none() {
             judge_holder(asked, id, inventory, own, elsewhere, judgement);
         }
-        judgement.violations.extend(self.new_source(asked, id).map(|draft| asked.violation(draft)));
+        let network = network_of(asked.event.source_ip?);
+        let slot = held.and_then(|held| held.source).or_else(|| self.slot(id))?;
+        judgement.violations.extend(self.sources[slot.0 as usize].judge(asked, id, network).map(|draft| asked.violation(draft)));
+        Some(slot)
     }
 
-    fn new_source(&mut self, asked: &Asked<'_>, id: &str) -> Option<Draft> {
-        let network = network_of(asked.event.source_ip?);
-        if self.sources.len() >= CREDENTIALS_MAX && !self.sources.contains_key(id) {
+    /// Where the credential's sources are; `None` if there is no room for them.
+    fn slot(&mut self, id: &str) -> Option<SourceSlot> {
+        if let Some(slot) = self.slots.get(id) {
+            return Some(*slot);
+        }
+        let slot = u32::try_from(self.sources.len()).ok().filter(|_| self.sources.len() < CREDENTIALS_MAX).map(SourceSlot)?;
+        self.slots.insert(id.to_owned(), slot);
+        self.sources.push(Sources::default());
+        Some(slot)
+    }
+}
+
+impl Sources {
+    fn judge(&mut self, asked: &Asked<'_>, id: &str, network: IpAddr) -> Option<Draft> {
+        if self.networks.contains(&network) {
+            self.uses += u64::from(asked.ran());
             return None;
         }
-        let sources = self.sources.entry_ref(id).or_default();
-        if sources.networks.contains(&network) {
-            sources.uses += u64::from(asked.ran());
-            return None;
+        let is_news = self.uses >= USES_KNOWN && self.networks.len() < NETWORKS_MAX;
+        let known: Vec<String> = if is_news { self.networks.iter().copied().map(written).collect() } else { Vec::new() };
+        if asked.ran() && self.networks.len() < NETWORKS_MAX {
+            self.networks.push(network);
+            self.uses += 1;
         }
-        let is_news = sources.uses >= USES_KNOWN && sources.networks.len() < NETWORKS_MAX;
-        let known: Vec<String> = if is_news { sources.networks.iter().copied().map(written).collect() } else { Vec::new() };
-        if asked.ran() && sources.networks.len() < NETWORKS_MAX {
-            sources.networks.push(network);
-            sources.uses += 1;
-        }
-        let uses = sources.uses;
+        let uses = self.uses;
         is_news.then(|| Draft {
             kind: Kind::CredentialNewSource,
             rule: "credential_new_source".into(),
@@ -104,10 +165,10 @@ fn judge_holder(asked: &Asked<'_>, id: &str, inventory: &Inventory, own: &mut Si
 }
 
 /// Age by the event's own word, else by the inventory's.
-fn stale(asked: &Asked<'_>, declared: Option<&Credential>) -> Option<Draft> {
+fn stale(asked: &Asked<'_>, declared: Age) -> Option<Draft> {
     let event = asked.event;
     let id = || event.credential_id.as_deref().map_or_else(|| "without a name".to_owned(), shown);
-    if let Some(expires_at) = declared.and_then(|credential| credential.expires_at).filter(|expires_at| event.ts >= *expires_at) {
+    if let Some(expires_at) = declared.expires_at.filter(|expires_at| event.ts >= *expires_at) {
         return Some(Draft {
             kind: Kind::CredentialStale,
             rule: "credentials.expires_at".into(),
@@ -118,9 +179,8 @@ fn stale(asked: &Asked<'_>, declared: Option<&Credential>) -> Option<Draft> {
             normal_if: "the credential had been renewed".into(),
         });
     }
-    let declared_at = || declared.and_then(|credential| credential.last_rotated_at.or(credential.created_at));
-    let issued_at = event.credential_issued_at.or_else(declared_at)?;
-    let (max_age_ms, rule) = match declared.and_then(|credential| credential.rotation_ms) {
+    let issued_at = event.credential_issued_at.or(declared.issued_at)?;
+    let (max_age_ms, rule) = match declared.max_ms {
         Some(rotation_ms) => (rotation_ms, "credentials.rotation"),
         None => (asked.policy.credential_max_age_ms, "credential_max_age"),
     };

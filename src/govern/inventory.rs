@@ -10,6 +10,7 @@ use crate::stats::hash;
 
 use super::contract::Contract;
 use super::record::{InventoryRecord, Placed};
+use super::terms::TermsPool;
 
 /// Contracts by agent. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,7 @@ pub struct Inventory {
     contracts: HashMap<Box<str>, Arc<Contract>, foldhash::fast::FixedState>,
     /// Declared holders of each credential.
     holders: HashMap<String, Vec<Box<str>>, foldhash::fast::FixedState>,
+    terms: TermsPool,
     revision: u64,
 }
 
@@ -31,7 +33,7 @@ impl Inventory {
             self.holders.entry_ref(&*credential.id).or_default().push(record.agent.as_str().into());
         }
         let agent: Box<str> = record.agent.as_str().into();
-        let contract = Contract::new(record);
+        let contract = Contract::new(record, &mut self.terms);
         self.revision = hash::keyed(contract.version().as_bytes(), self.revision);
         self.contracts.insert(agent, Arc::new(contract));
     }

@@ -2,8 +2,6 @@
 //!
 //! Nothing is judged while the inventory is empty. A denied action did not run: it may still break a rule, but adds to no sum.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use crate::config::Policy;
@@ -12,8 +10,9 @@ use crate::event::{Action, Event, Status};
 use crate::finding::Kind;
 
 use super::agent_state::AgentState;
+use super::binding::{Binding, Life};
 use super::chain;
-use super::clearance::{Clearances, LimitSet};
+use super::clearance::Clearances;
 use super::contract::Contract;
 use super::credentials::Credentials;
 use super::limit_judge;
@@ -21,6 +20,7 @@ use super::pattern::{ActionName, is_match};
 use super::record::{AgentStatus, Authority};
 use super::sightings::{Sighting, Sightings};
 use super::tables::Tables;
+use super::terms::LimitSet;
 use super::violation::{Draft, Violation, listed};
 
 /// What came of judging one event.
@@ -44,8 +44,7 @@ impl Judgement {
 pub struct Judge {
     policy: Policy,
     memory: Memory,
-    /// The names of the event in hand.
-    names: Vec<u8>,
+    pub(super) clearances: Clearances,
 }
 
 /// What judging remembers beside what it remembers of each agent.
@@ -103,7 +102,7 @@ impl Judge {
     /// A judge who remembers.
     #[must_use]
     pub fn resumed(policy: Policy, memory: Memory) -> Self {
-        Self { policy, memory, names: Vec::new() }
+        Self { policy, memory, clearances: Clearances::default() }
     }
 
     /// What is to be kept over a restart, beside the state of each agent.
@@ -119,52 +118,48 @@ impl Judge {
             return;
         }
         let action = ActionName::of(event);
-        let Self { policy, memory: Memory { credentials, own }, names } = self;
-        let mut clearances = state.clearances.take().filter(|known| known.rest_on(inventory.revision())).or_else(|| {
-            let contract = inventory.contract(&event.agent_id)?;
-            Some(Box::new(Clearances::new(inventory.revision(), Arc::clone(contract))))
-        });
-        let contract = clearances.as_ref().map(|clearances| clearances.contract());
-        let cleared = clearances.as_ref().and_then(|clearances| clearances.find(event, names));
-        let asked = Asked { event, action, now_ms, contract, policy };
-        judge_life(&asked, state, judgement);
-        let (begun, mut names_are_clear) = (judgement.told(), false);
-        if let Some(contract) = contract {
-            if cleared.is_none() {
+        let Self { policy, memory: Memory { credentials, own }, clearances } = self;
+        let bound = state.binding.take().filter(|binding| binding.rests_on(inventory.revision()));
+        let mut binding = bound.or_else(|| Binding::of(&event.agent_id, inventory));
+        let asked = Asked { event, action, now_ms, contract: binding.as_ref().map(|binding| &*binding.contract), policy };
+        judge_life(&asked, binding.as_ref().map(|binding| binding.life), state, judgement);
+        let limits = binding.as_deref().map(|Binding { contract, terms, .. }| {
+            let limits = clearances.find(event, terms).unwrap_or_else(|names| {
+                let (told, limits) = (judgement.told(), LimitSet::on(action, terms));
                 judge_actions(&asked, contract, judgement);
                 judge_surroundings(&asked, contract, judgement);
-            }
-            names_are_clear = judgement.told() == begun;
-            chain::judge(&asked, contract, own, elsewhere, judgement);
-        }
+                if judgement.told() == told {
+                    clearances.insert(names, terms, limits);
+                }
+                limits
+            });
+            chain::judge(&asked, terms, own, elsewhere, judgement);
+            (terms, limits)
+        });
         let first_uses = [own.first_uses(), elsewhere.first_uses()];
         let credential = event.credential_id.as_deref();
-        let is_held = clearances.as_ref().zip(credential).is_some_and(|(known, credential)| known.is_held(credential, first_uses));
+        let held = binding.as_ref().and_then(|binding| binding.held(credential?, first_uses));
         let told = judgement.told();
-        credentials.judge(&asked, inventory, own, elsewhere, is_held, judgement);
-        let to_hold = credential.filter(|id| !is_held && judgement.told() == told && own.users(id).is_some());
-        let limits = contract.map(|contract| {
-            let limits = cleared.unwrap_or_else(|| LimitSet::on(action, contract));
-            limit_judge::judge(&asked, contract, limits, state, own, elsewhere, judgement);
-            limits
+        let source = credentials.judge(&asked, inventory, own, elsewhere, held, judgement);
+        let to_hold = credential.filter(|id| match held {
+            Some(held) => held.source.is_none() && source.is_some(),
+            None => judgement.told() == told && own.users(id).is_some(),
         });
-        if let Some((known, limits)) = clearances.as_mut().zip(limits) {
-            if cleared.is_none() && names_are_clear {
-                known.insert(names, limits);
-            }
-            if let Some(credential) = to_hold {
-                known.hold(credential, first_uses);
-            }
+        if let Some((terms, limits)) = limits {
+            limit_judge::judge(&asked, terms, limits, state, own, elsewhere, judgement);
         }
-        state.clearances = clearances;
+        if let Some((binding, credential)) = binding.as_mut().zip(to_hold) {
+            binding.hold(credential, first_uses, source);
+        }
+        state.binding = binding;
     }
 }
 
 /// Whether the agent should be there at all.
-fn judge_life(asked: &Asked<'_>, state: &mut AgentState, judgement: &mut Judgement) {
+fn judge_life(asked: &Asked<'_>, life: Option<Life>, state: &mut AgentState, judgement: &mut Judgement) {
     let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
     let (known_ms, silent_ms) = state.see(asked.now_ms);
-    let Some(contract) = asked.contract else {
+    let Some(life) = life else {
         let is_over = known_ms >= asked.policy.shadow_grace_ms;
         let is_sensitive = !state.is_sensitive_shadow && asked.is_sensitive();
         // Once, and once more when it first touches what is sensitive.
@@ -186,7 +181,6 @@ fn judge_life(asked: &Asked<'_>, state: &mut AgentState, judgement: &mut Judgeme
         return;
     };
     (state.is_shadow, state.is_sensitive_shadow) = (false, false);
-    let record = contract.record();
     let by_status = |kind: Kind, word: &str| {
         let (agent, action) = asked.names();
         Draft {
@@ -199,14 +193,14 @@ fn judge_life(asked: &Asked<'_>, state: &mut AgentState, judgement: &mut Judgeme
             normal_if: format!("the inventory had {agent} as active"),
         }
     };
-    match record.status {
+    match life.status {
         AgentStatus::Decommissioned => raise(by_status(Kind::DecommissionedAgent, "decommissioned")),
         // What was denied shows that the suspension works.
         AgentStatus::Suspended if asked.ran() => raise(by_status(Kind::SuspendedAgentActive, "suspended")),
         AgentStatus::Dormant => raise(by_status(Kind::DormantAgent, "declared dormant")),
         AgentStatus::Active | AgentStatus::ScheduledForDecommission | AgentStatus::Suspended => (),
     }
-    if let Some(expires_at) = record.expires_at.filter(|expires_at| asked.event.ts >= *expires_at) {
+    if let Some(expires_at) = life.expires_at.filter(|expires_at| asked.event.ts >= *expires_at) {
         let (agent, action) = asked.names();
         raise(Draft {
             kind: Kind::DecommissionedAgent,
@@ -238,9 +232,9 @@ fn days(ms: i64) -> String {
 
 /// Forbidden, allowed, and on whose authority.
 fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
-    let record = contract.record();
+    let (record, terms) = (contract.record(), &contract.terms);
     let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
-    if contract.forbidden.holds(asked.action) {
+    if terms.forbidden.holds(asked.action) {
         let (agent, action) = asked.names();
         raise(Draft {
             kind: Kind::ForbiddenAction,
@@ -254,7 +248,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
         return;
     }
     let principal = asked.event.on_behalf_of.as_deref();
-    let grants = match (contract.authority(), principal) {
+    let grants = match (terms.authority, principal) {
         (Some(Authority::Own), Some(principal)) if principal != asked.event.agent_id => {
             let (principal, agent) = (shown(principal), asked.agent());
             raise(Draft {
@@ -281,7 +275,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
             });
             None
         }
-        (Some(Authority::OnBehalfOf), Some(principal)) => contract.principals.as_ref().map(|lists| (principal, lists)),
+        (Some(Authority::OnBehalfOf), Some(principal)) => terms.principals.as_ref().map(|lists| (principal, lists)),
         _ => None,
     };
     if let Some((principal, lists)) = grants {
@@ -306,7 +300,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
         });
         return;
     }
-    if contract.allowed.as_ref().is_some_and(|allowed| !allowed.holds(asked.action)) {
+    if terms.allowed.as_ref().is_some_and(|allowed| !allowed.holds(asked.action)) {
         let (agent, action) = asked.names();
         raise(Draft {
             kind: Kind::OutsideContract,
@@ -325,7 +319,7 @@ fn judge_actions(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgeme
 /// What the task at hand allows.
 fn judge_task(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
     let Some(task) = asked.event.task_type.as_deref() else { return };
-    let Some(allowed) = contract.tasks.get(task) else { return };
+    let Some(allowed) = contract.terms.tasks.get(task) else { return };
     if allowed.holds(asked.action) {
         return;
     }
@@ -344,7 +338,7 @@ fn judge_task(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement)
 
 /// Systems, destinations, peers and environments.
 fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Judgement) {
-    let record = contract.record();
+    let (record, terms) = (contract.record(), &contract.terms);
     let mut check =
         |kind, field: &'static str, rule: &str, value: Option<&str>, holds: &dyn Fn(&str) -> bool, names: Option<&[String]>, what: &str| {
             let (Some(value), Some(names)) = (value, names) else { return };
@@ -369,7 +363,7 @@ fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Ju
         "tool_server",
         "systems",
         event.tool_server.as_deref(),
-        &|value| named(&contract.systems, value),
+        &|value| named(&terms.systems, value),
         record.systems.as_deref(),
         "touched",
     );
@@ -378,7 +372,7 @@ fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Ju
         "destination",
         "destinations",
         event.destination.as_deref(),
-        &|value| contract.destinations.as_ref().is_none_or(|set| set.holds(value)),
+        &|value| terms.destinations.as_ref().is_none_or(|set| set.holds(value)),
         record.destinations.as_deref(),
         "sent data to",
     );
@@ -387,7 +381,7 @@ fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Ju
         "peer_agent_id",
         "peers",
         event.peer_agent_id.as_deref(),
-        &|value| named(&contract.peers, value),
+        &|value| named(&terms.peers, value),
         record.peers.as_deref(),
         "instructed",
     );
@@ -396,7 +390,7 @@ fn judge_surroundings(asked: &Asked<'_>, contract: &Contract, judgement: &mut Ju
         "environment",
         "environments",
         event.environment.as_deref(),
-        &|value| named(&contract.environments, value),
+        &|value| named(&terms.environments, value),
         record.environments.as_deref(),
         "acted in",
     );

@@ -9,11 +9,10 @@ use crate::event::limits::shown;
 use crate::finding::Kind;
 
 use super::agent_state::{AgentState, Question};
-use super::clearance::LimitSet;
-use super::contract::Contract;
 use super::judge::{Asked, Judgement};
 use super::limit::{Limit, Measure, Measured, Per, Rule, Whose, Why};
 use super::sightings::{NearLimit, Sighting, Sightings};
+use super::terms::{LimitSet, LimitTerm, Terms};
 use super::violation::{Ask, Draft};
 
 /// One limit that applies to the event.
@@ -28,15 +27,14 @@ struct Applied<'a> {
 
 pub(super) fn judge(
     asked: &Asked<'_>,
-    contract: &Contract,
+    terms: &Terms,
     limits: LimitSet,
     state: &mut AgentState,
     own: &mut Sightings,
     elsewhere: &Sightings,
     judgement: &mut Judgement,
 ) {
-    for index in (0..contract.limited.len()).filter(|index| limits.holds(*index, contract, asked.action)) {
-        let limit = &contract.record().limits[index];
+    for (index, LimitTerm { limit, question, .. }) in limits.of(terms, asked.action) {
         let Rule::UpTo { field, currency, automatic_up_to, above, window_ms, per } = &limit.rule else {
             judgement.violations.push(asked.violation(never(asked, limit, rule_name(index))));
             continue;
@@ -47,7 +45,7 @@ pub(super) fn judge(
         let observed = match window {
             None => measured,
             Some((window_ms, per)) => {
-                let question = Question { limit: contract.questions[index], whose: per.whose(asked.event), window_ms };
+                let question = Question { limit: *question, whose: per.whose(asked.event), window_ms };
                 summed(&applied, asked, state, question)
             }
         };

@@ -2,6 +2,7 @@
 //! (DESIGN.md, section 7). Knows nothing of what is usual; that is `detect`.
 
 mod agent_state;
+mod binding;
 mod chain;
 mod clearance;
 mod contract;
@@ -15,6 +16,7 @@ pub mod pattern;
 pub mod record;
 pub mod sightings;
 pub mod tables;
+mod terms;
 mod violation;
 mod window;
 mod yaml;

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::govern::clearance::Clearances;
 
 /// Each narrower than the pools of the events below, in another way.
-const RECORDS: [&str; 8] = [
+const RECORDS: [&str; 10] = [
     "agent: a\nallowed_actions: [read, \"crm/*\", message]\npeers: [b]\ndestinations: [\"*.example.com\"]",
     "agent: a\nforbidden_actions: [read]\ntasks: {t: [write]}\nenvironments: [prod]",
     "agent: a\nstatus: suspended\nsystems: [crm]",
@@ -14,6 +15,9 @@ const RECORDS: [&str; 8] = [
     "agent: a\nlimits: [{action: read, field: records, automatic_up_to: 5}, {action: \"*\", field: count, window: 1m, automatic_up_to: 9}]",
     "agent: b\ncredentials: [{id: k, type: personal token}]",
     "agent: b\nallowed_actions: []",
+    // The same terms for two agents, of whom one may name itself as the principal.
+    "agent: a\ndelegation: {mode: own}",
+    "agent: b\ndelegation: {mode: own}",
 ];
 
 /// Something that happens between or as an event.
@@ -87,7 +91,8 @@ fn judged(steps: &[Step], forgets: bool) -> Vec<String> {
                 let event = decode(line.as_bytes(), Origin { partition: 0, offset: 0 }).unwrap().event;
                 let state = states.entry(event.agent_id.to_string()).or_default();
                 if forgets {
-                    state.clearances = None;
+                    judge.clearances = Clearances::default();
+                    state.binding = None;
                 }
                 let mut judgement = Judgement::default();
                 judge.judge(&event, now_ms, state, &tables, &mut judgement);
