@@ -225,6 +225,12 @@ impl Engine {
         }
     }
 
+    /// Which part of the stream it owns.
+    #[must_use]
+    pub fn shard(&self) -> Shard {
+        self.shard
+    }
+
     /// What was asked, answered and enforced.
     #[must_use]
     pub fn response(&self) -> &Response {

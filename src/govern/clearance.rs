@@ -26,6 +26,7 @@ pub(super) struct Clearances {
     combinations: HashTable<Combination>,
     /// Their names, one combination after the other.
     names: Vec<u8>,
+    /// By the terms and by where the names begin, which no two combinations share.
     cleared: HashMap<(TermsId, u32), LimitSet, FixedState>,
     /// The names of the event in hand.
     asked: Vec<u8>,
@@ -35,45 +36,44 @@ pub(super) struct Clearances {
 struct Combination {
     begin: u32,
     end: u32,
-    number: u32,
 }
 
-/// The names that [`Clearances::find`] asked about, as far as they are known.
+/// The names that [`Clearances::find`] asked about: not cleared under the terms, perhaps under others.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct Uncleared {
     hash: u64,
-    combination: Option<u32>,
+    known: Option<Combination>,
 }
 
 impl Clearances {
     /// The limits on the event's action, if its names were cleared under these terms; else what [`Clearances::insert`] needs.
-    pub fn find(&mut self, event: &Event<'_>, terms: &Terms) -> Result<LimitSet, Asked> {
+    pub fn find(&mut self, event: &Event<'_>, terms: &Terms) -> Result<LimitSet, Uncleared> {
         let Self { combinations, names, cleared, asked } = self;
         write_names(event, terms.authority.is_some(), asked);
         let hash = hash(asked);
-        let combination = combinations.find(hash, |known| names[known.range()] == **asked).map(|known| known.number);
-        combination.and_then(|number| cleared.get(&(terms.id, number)).copied()).ok_or(Asked { hash, combination })
+        let known = combinations.find(hash, |known| names[known.range()] == **asked).copied();
+        known.and_then(|known| cleared.get(&(terms.id, known.begin)).copied()).ok_or(Uncleared { hash, known })
     }
 
     /// Clears the names that were just asked about.
-    pub fn insert(&mut self, asked: Asked, terms: &Terms, limits: LimitSet) {
+    pub fn insert(&mut self, uncleared: Uncleared, terms: &Terms, limits: LimitSet) {
         if self.combinations.len() >= COMBINATIONS_MAX || self.names.len() >= NAMES_MAX || self.cleared.len() >= CLEARED_MAX {
             let asked = std::mem::take(&mut self.asked);
             *self = Self { asked, ..Self::default() };
             return;
         }
-        let Some(number) = asked.combination.or_else(|| self.add(asked.hash)) else { return };
-        self.cleared.insert((terms.id, number), limits);
+        let Some(names) = uncleared.known.or_else(|| self.add(uncleared.hash)) else { return };
+        self.cleared.insert((terms.id, names.begin), limits);
     }
 
-    /// Numbers the names that were just asked about; `None` if they are too long to be kept.
-    fn add(&mut self, hash_of_names: u64) -> Option<u32> {
+    /// Keeps the names that were just asked about; `None` if they are too long for that.
+    fn add(&mut self, hash_of_names: u64) -> Option<Combination> {
         let Self { combinations, names, asked, .. } = self;
-        let [begin, end, number] = [names.len(), names.len() + asked.len(), combinations.len()].map(u32::try_from);
-        let new = Combination { begin: begin.ok()?, end: end.ok()?, number: number.ok()? };
+        let [begin, end] = [names.len(), names.len() + asked.len()].map(u32::try_from);
+        let new = Combination { begin: begin.ok()?, end: end.ok()? };
         names.extend_from_slice(asked);
         combinations.insert_unique(hash_of_names, new, |known| hash(&names[known.range()]));
-        Some(new.number)
+        Some(new)
     }
 }
 

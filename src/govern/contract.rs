@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::pattern::ActionName;
-use super::record::{Authority, Credential, InventoryRecord};
+use super::record::{Credential, InventoryRecord};
 use super::terms::{Terms, TermsPool};
 use crate::event::Event;
 
@@ -34,12 +34,6 @@ impl Contract {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
-    }
-
-    /// On whose authority the agent acts; `None`: not declared.
-    #[must_use]
-    pub fn authority(&self) -> Option<Authority> {
-        self.terms.authority
     }
 
     /// The first limit that speaks of an event's action, by its place.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use crate::config::duration;
@@ -29,8 +29,8 @@ const CREDENTIALS_MAX: usize = 1 << 20;
 const PERSONAL: [&str; 3] = ["human", "personal", "user"];
 
 /// From where each credential was used.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "Read")]
 pub(super) struct Credentials {
     slots: hashbrown::HashMap<String, SourceSlot, foldhash::fast::FixedState>,
     sources: Vec<Sources>,
@@ -47,23 +47,28 @@ struct Sources {
     networks: SmallVec<[IpAddr; 2]>,
 }
 
-/// As stored.
-#[derive(Serialize, Deserialize)]
-struct Written {
+/// As stored: by name, in the order of the names.
+#[derive(Serialize)]
+struct Written<'c> {
+    sources: BTreeMap<&'c str, &'c Sources>,
+}
+
+#[derive(Deserialize)]
+struct Read {
     sources: BTreeMap<String, Sources>,
 }
 
-impl From<Written> for Credentials {
-    fn from(Written { sources }: Written) -> Self {
-        let (names, sources): (Vec<String>, Vec<Sources>) = sources.into_iter().unzip();
-        Self { slots: names.into_iter().zip((0..).map(SourceSlot)).collect(), sources }
+impl Serialize for Credentials {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sources = self.slots.iter().map(|(name, slot)| (name.as_str(), &self.sources[slot.0 as usize])).collect();
+        Written { sources }.serialize(serializer)
     }
 }
 
-impl From<Credentials> for Written {
-    fn from(Credentials { slots, mut sources }: Credentials) -> Self {
-        let taken = |(name, slot): (String, SourceSlot)| (name, std::mem::take(&mut sources[slot.0 as usize]));
-        Self { sources: slots.into_iter().map(taken).collect() }
+impl From<Read> for Credentials {
+    fn from(Read { sources }: Read) -> Self {
+        let (names, sources): (Vec<String>, Vec<Sources>) = sources.into_iter().unzip();
+        Self { slots: names.into_iter().zip((0..).map(SourceSlot)).collect(), sources }
     }
 }
 

@@ -124,12 +124,12 @@ impl Judge {
         let asked = Asked { event, action, now_ms, contract: binding.as_ref().map(|binding| &*binding.contract), policy };
         judge_life(&asked, binding.as_ref().map(|binding| binding.life), state, judgement);
         let limits = binding.as_deref().map(|Binding { contract, terms, .. }| {
-            let limits = clearances.find(event, terms).unwrap_or_else(|names| {
+            let limits = clearances.find(event, terms).unwrap_or_else(|uncleared| {
                 let (told, limits) = (judgement.told(), LimitSet::on(action, terms));
                 judge_actions(&asked, contract, judgement);
                 judge_surroundings(&asked, contract, judgement);
                 if judgement.told() == told {
-                    clearances.insert(names, terms, limits);
+                    clearances.insert(uncleared, terms, limits);
                 }
                 limits
             });

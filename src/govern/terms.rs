@@ -45,7 +45,7 @@ pub(super) struct LimitTerm {
 }
 
 impl Terms {
-    fn new(record: &InventoryRecord) -> Self {
+    fn new(id: TermsId, record: &InventoryRecord) -> Self {
         let actions = |names: &[String]| ActionSet::new(names.iter().map(String::as_str));
         let names = |names: &Option<Vec<String>>| names.as_ref().map(|names| NameSet::new(names.iter().map(String::as_str)));
         let by_name = |lists: &BTreeMap<String, Vec<String>>| lists.iter().map(|(name, names)| (name.clone(), actions(names))).collect();
@@ -56,7 +56,7 @@ impl Terms {
             limit: limit.clone(),
         };
         Self {
-            id: id_of(record),
+            id,
             allowed: record.allowed_actions.as_deref().map(actions),
             forbidden: actions(record.forbidden_actions.as_deref().unwrap_or_default()),
             systems: names(&record.systems),
@@ -100,20 +100,20 @@ impl LimitSet {
 /// The terms in force, each once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TermsPool {
-    known: HashMap<u128, Weak<Terms>, foldhash::fast::FixedState>,
+    known: HashMap<TermsId, Weak<Terms>, foldhash::fast::FixedState>,
 }
 
 impl TermsPool {
     /// The terms of a record.
     pub fn of(&mut self, record: &InventoryRecord) -> Arc<Terms> {
-        let TermsId(id) = id_of(record);
+        let id = id_of(record);
         if let Some(terms) = self.known.get(&id).and_then(Weak::upgrade) {
             return terms;
         }
         if self.known.len() == self.known.capacity() {
             self.known.retain(|_, terms| terms.strong_count() > 0);
         }
-        let terms = Arc::new(Terms::new(record));
+        let terms = Arc::new(Terms::new(id, record));
         self.known.insert(id, Arc::downgrade(&terms));
         terms
     }

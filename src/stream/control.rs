@@ -8,7 +8,6 @@ use super::publish::{addressed, stored};
 use super::record::{InputPartition, Record};
 use super::shards::{Assembly, Owned, Shards};
 use super::state::commands::Command;
-use super::state::form;
 use super::tables::Entry;
 use crate::event::{DeadLetter, Source};
 
@@ -102,8 +101,7 @@ impl Shards {
 
 /// Notes what moved a shard beside its events; returns its record of the state topic.
 fn keep(assembly: &Assembly, owned: &mut Owned, state: &Arc<str>, from: InputPartition, command: Command) -> Record {
-    let prefix = form::prefix(&assembly.config.kafka.group, &assembly.names.inputs[from.input]);
-    let record = owned.commands.note(&prefix, owned.next, command);
+    let record = owned.commands.note(&assembly.state_prefix(from), owned.next, command);
     assembly.meters.state_bytes.inc_by(record.bytes());
     stored(from, state, record)
 }

@@ -15,12 +15,11 @@ use crate::event::{DeadLetter, DecodeError, Origin, Source, admission, native};
 pub fn judge(
     engine: &mut Engine,
     tables: &Tables,
-    shard: i32,
     keyed: bool,
     message: &BorrowedMessage<'_>,
     outputs: &mut Vec<Output>,
 ) -> Result<u32, DecodeError> {
-    let origin = Origin { partition: shard, offset: message.offset() };
+    let origin = Origin { partition: engine.shard().partition, offset: message.offset() };
     let decoded = native::decode(message.payload().unwrap_or_default(), origin)?;
     if keyed {
         admission::check_key(&decoded.event, message.key())?;

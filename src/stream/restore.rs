@@ -148,7 +148,7 @@ pub fn restore(
             repeat(&mut engine, &placed.command, &mut then, &mut outputs);
         }
         // What cannot be scored has become a dead letter before.
-        applied += u64::from(intake::judge(&mut engine, then.tables(), shard.partition, keyed, message, &mut outputs).is_ok());
+        applied += u64::from(intake::judge(&mut engine, then.tables(), keyed, message, &mut outputs).is_ok());
         outputs.clear();
     })?;
     for placed in waiting {

@@ -59,6 +59,11 @@ impl Assembly {
         let before: i32 = self.partitions[..of.input].iter().sum();
         Shard { partition: before + of.partition, partitions: self.partitions.iter().sum() }
     }
+
+    /// How the keys of what the state topic holds of a partition begin.
+    pub(super) fn state_prefix(&self, of: InputPartition) -> String {
+        form::prefix(&self.config.kafka.group, &self.names.inputs[of.input])
+    }
 }
 
 /// What a lane does with the records of its inputs.
@@ -165,13 +170,13 @@ impl Shards {
         self.uncommitted_since.get_or_insert_with(Instant::now);
         let meters = &self.assembly.meters;
         meters.records.inc();
-        let (shard, keyed) = (self.assembly.shard(from).partition, self.assembly.inputs[from.input].keyed);
+        let keyed = self.assembly.inputs[from.input].keyed;
         if self.assembly.work == Work::Ingest {
             let sent = self.pass_on(from, message);
             return caught_up.and(sent);
         }
         let tables = self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables);
-        let taken = match intake::judge(&mut owned.engine, tables, shard, keyed, message, &mut self.outputs) {
+        let taken = match intake::judge(&mut owned.engine, tables, keyed, message, &mut self.outputs) {
             Ok(unknown_fields) => {
                 meters.events.inc();
                 meters.unknown_fields.inc_by(u64::from(unknown_fields));
@@ -270,7 +275,7 @@ impl Shards {
                 continue;
             }
             owned.checkpointed = Some(owned.next);
-            let prefix = form::prefix(&self.assembly.config.kafka.group, &self.assembly.names.inputs[from.input]);
+            let prefix = self.assembly.state_prefix(*from);
             let checkpoint = Checkpoint { next: owned.next, began: owned.began, judged: owned.judged.clone() };
             let record = StateRecord { key: form::checkpoint_key(&prefix), value: Some(form::written(&checkpoint)) };
             self.assembly.meters.state_bytes.inc_by(record.bytes());
@@ -291,7 +296,7 @@ impl Shards {
             let Some(epochs) = &mut owned.epochs else { continue };
             let started = Instant::now();
             let first_command = owned.commands.next();
-            let prefix = form::prefix(&self.assembly.config.kafka.group, &self.assembly.names.inputs[from.input]);
+            let prefix = || self.assembly.state_prefix(*from);
             let mut step = epochs.step(&mut owned.engine, owned.committed, first_command);
             if step.begun
                 && owned.reached.is_some()
@@ -299,7 +304,7 @@ impl Shards {
             {
                 // The first command of every epoch says by which tables its events are judged.
                 let reached = Command::Reached(follower.now().positions.clone());
-                step.records.push(owned.commands.note(&prefix, owned.next, reached));
+                step.records.push(owned.commands.note(&prefix(), owned.next, reached));
             }
             let runs = epochs.is_running();
             if runs {
@@ -309,7 +314,7 @@ impl Shards {
             if let Some(length) = step.completed {
                 meters.epochs.inc();
                 meters.epoch_seconds.observe(length.as_secs_f64());
-                step.records.extend(owned.commands.forget(&prefix, step.commands));
+                step.records.extend(owned.commands.forget(&prefix(), step.commands));
                 if !step.records.is_empty() {
                     self.uncommitted_since.get_or_insert_with(Instant::now);
                 }

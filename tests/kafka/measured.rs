@@ -51,14 +51,15 @@ fn seconds(meters: &Meters, name: &str) -> (u64, f64, f64) {
     (count, histogram.get_sample_sum(), longest)
 }
 
-/// Waits until a snapshot of the very end is in force.
+/// Waits until a snapshot of the very end is in force: no step of one follows any more.
 fn wait_for_last_epoch(serving: &Serving) {
-    let mut seen = (serving.meters.epochs.get(), Instant::now());
-    while seen.0 == 0 || seen.1.elapsed() < Duration::from_secs(8) {
+    let steps = || seconds(&serving.meters, "gaitkeeper_snapshot_pause_seconds").0;
+    let mut seen = (steps(), Instant::now());
+    while serving.meters.epochs.get() == 0 || seen.1.elapsed() < Duration::from_secs(8) {
         thread::sleep(Duration::from_millis(100));
-        let epochs = serving.meters.epochs.get();
-        if epochs != seen.0 {
-            seen = (epochs, Instant::now());
+        let steps = steps();
+        if steps != seen.0 {
+            seen = (steps, Instant::now());
         }
     }
 }
