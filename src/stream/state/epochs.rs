@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::form::{self, Epoch, Manifest, Place, StateRecord};
+use super::form::{self, Chunk, Epoch, Manifest, Place, StateRecord};
+use super::packing::{self, Packer};
 use crate::engine::Engine;
 use crate::engine::snapshot::PartName;
 
@@ -26,6 +27,7 @@ pub struct Epochs {
     last_at: Option<i64>,
     last_begun: Instant,
     phase: Phase,
+    packer: Packer,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl Epochs {
             last_at: None,
             last_begun: Instant::now(),
             phase: Phase::Idle,
+            packer: Packer::new(),
         }
     }
 
@@ -132,7 +135,7 @@ impl Epochs {
         Running { epoch: Epoch { number, at, commands, config: self.config.clone(), manifest }, parts: self.in_force.clone() }
     }
 
-    fn go_on(&self, mut running: Running, engine: &mut Engine, step: &mut Step) -> Phase {
+    fn go_on(&mut self, mut running: Running, engine: &mut Engine, step: &mut Step) -> Phase {
         let since = Instant::now();
         let mut bytes = 0;
         while since.elapsed() < SLICE && bytes < SLICE_BYTES {
@@ -142,29 +145,28 @@ impl Epochs {
             };
             let epoch = running.epoch.number;
             let slot = other_slot(self.in_force.get(&part.name));
-            let chunks = form::cut(&part.bytes, epoch);
-            let place = Place { epoch, slot, chunks: count(chunks.len()) };
-            for (chunk, number) in chunks.iter().zip(0..) {
-                let record = StateRecord { key: form::part_key(&self.input, part.name, slot, number), value: Some(form::written(chunk)) };
-                bytes += chunk.bytes.len();
-                step.records.push(record);
-            }
-            running.parts.insert(part.name, place);
+            let records = records(&mut self.packer, &part.bytes, epoch, |chunk| form::part_key(&self.input, part.name, slot, chunk));
+            running.parts.insert(part.name, Place { epoch, slot, chunks: count(records.len()) });
+            bytes += records.iter().filter_map(|record| record.value.as_ref()).map(Vec::len).sum::<usize>();
+            step.records.extend(records);
         }
         Phase::Writing(running)
     }
 
-    fn list(&self, running: &mut Running, step: &mut Step) {
+    fn list(&mut self, running: &mut Running, step: &mut Step) {
         let manifest: Manifest = running.parts.iter().map(|(&name, &place)| (name, place)).collect();
         let Place { epoch, slot, .. } = running.epoch.manifest;
-        let chunks = form::cut(&form::written(&manifest), epoch);
-        running.epoch.manifest.chunks = count(chunks.len());
-        let records = chunks
-            .iter()
-            .zip(0..)
-            .map(|(chunk, number)| StateRecord { key: form::manifest_key(&self.input, slot, number), value: Some(form::written(chunk)) });
+        let records = records(&mut self.packer, &form::written(&manifest), epoch, |chunk| form::manifest_key(&self.input, slot, chunk));
+        running.epoch.manifest.chunks = count(records.len());
         step.records.extend(records);
     }
+}
+
+/// What is written of one part, or of the list of them.
+fn records(packer: &mut Packer, bytes: &[u8], epoch: u64, key: impl Fn(u32) -> String) -> Vec<StateRecord> {
+    let compressed = packer.pack(bytes);
+    let record = |(bytes, chunk)| StateRecord { key: key(chunk), value: Some(form::written(&Chunk { epoch, bytes })) };
+    packing::pieces(&compressed).zip(0..).map(record).collect()
 }
 
 /// The slot that does not hold what is in force.

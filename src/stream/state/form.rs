@@ -10,10 +10,6 @@ use crate::stream::tables::Positions;
 
 /// Form of the values. What an older version wrote stays readable.
 const VERSION: u8 = 1;
-/// Largest piece of a part in one record, bytes; brokers take a megabyte by default.
-const CHUNK_BYTES: usize = 512 << 10;
-/// Fast rather than small: a snapshot is read once at most.
-const LEVEL: i32 = 1;
 
 /// Written with every commit: how far the shard is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,11 +53,12 @@ pub type Manifest = Vec<(PartName, Place)>;
 
 /// One record of a part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chunk {
+pub struct Chunk<'p> {
     /// The epoch that wrote it.
     pub epoch: u64,
     /// A piece of the compressed part.
-    pub bytes: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    pub bytes: &'p [u8],
 }
 
 /// A record for the state topic.
@@ -151,7 +148,7 @@ pub fn written(value: &impl Serialize) -> Vec<u8> {
 ///
 /// # Errors
 /// When it is of a later version or not such a value.
-pub fn read<T: for<'de> Deserialize<'de>>(key: &str, value: &[u8]) -> Result<T, FormError> {
+pub fn read<'v, T: Deserialize<'v>>(key: &str, value: &'v [u8]) -> Result<T, FormError> {
     match value.split_first() {
         Some((&VERSION, bytes)) => {
             postcard::from_bytes(bytes).map_err(|error| FormError::Unreadable { key: key.to_owned(), cause: error.to_string() })
@@ -172,22 +169,4 @@ pub fn epoch_of(key: &str, value: &[u8]) -> Result<u64, FormError> {
             .map_err(|error| FormError::Unreadable { key: key.to_owned(), cause: error.to_string() }),
         _ => read::<u64>(key, value),
     }
-}
-
-/// Compresses and cuts; at least one piece.
-///
-/// # Panics
-/// Without memory for a copy.
-#[must_use]
-pub fn cut(bytes: &[u8], epoch: u64) -> Vec<Chunk> {
-    let packed = zstd::bulk::compress(bytes, LEVEL).expect("there is memory for a copy");
-    packed.chunks(CHUNK_BYTES).map(|piece| Chunk { epoch, bytes: piece.to_vec() }).collect()
-}
-
-/// Puts together what [`cut`] took apart.
-///
-/// # Errors
-/// When the pieces are not those of one part.
-pub fn joined(key: &str, packed: &[u8]) -> Result<Vec<u8>, FormError> {
-    zstd::stream::decode_all(packed).map_err(|error| FormError::Unreadable { key: key.to_owned(), cause: error.to_string() })
 }

@@ -8,6 +8,7 @@
 pub mod commands;
 pub mod epochs;
 pub mod form;
+pub mod packing;
 pub mod reader;
 pub mod stored;
 

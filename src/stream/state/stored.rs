@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::commands::Placed;
 use super::form::{self, Checkpoint, Chunk, Epoch, FormError, Manifest, Place};
+use super::packing::Unpacker;
 use crate::engine::snapshot::Part;
 
 /// The newest value of each key of one shard.
@@ -103,26 +104,27 @@ impl Stored {
         let key = form::epoch_key(input);
         let Some(value) = self.values.get(&key) else { return Ok(None) };
         let epoch: Epoch = form::read(&key, value)?;
-        let listed = self.whole(epoch.manifest, |slot, chunk| form::manifest_key(input, slot, chunk))?;
+        let mut unpacker = Unpacker::new();
+        let listed = self.whole(&mut unpacker, epoch.manifest, |slot, chunk| form::manifest_key(input, slot, chunk))?;
         let manifest: Manifest = form::read(&form::manifest_key(input, epoch.manifest.slot, 0), &listed)?;
         let mut parts = Vec::with_capacity(manifest.len());
         for &(name, place) in &manifest {
-            parts.push(Part { name, bytes: self.whole(place, |slot, chunk| form::part_key(input, name, slot, chunk))? });
+            parts.push(Part { name, bytes: self.whole(&mut unpacker, place, |slot, chunk| form::part_key(input, name, slot, chunk))? });
         }
         Ok(Some(Complete { epoch, manifest, parts }))
     }
 
-    fn whole(&mut self, place: Place, key: impl Fn(u8, u32) -> String) -> Result<Vec<u8>, StoredError> {
+    fn whole(&mut self, unpacker: &mut Unpacker, place: Place, key: impl Fn(u8, u32) -> String) -> Result<Vec<u8>, StoredError> {
         let mut packed = Vec::new();
         for number in 0..place.chunks {
             let key = key(place.slot, number);
             let Some(value) = self.values.remove(&key) else { return Err(StoredError::Missing { key, epoch: place.epoch }) };
-            let chunk: Chunk = form::read(&key, &value)?;
+            let chunk: Chunk<'_> = form::read(&key, &value)?;
             if chunk.epoch != place.epoch {
                 return Err(StoredError::OtherEpoch { key, actual: chunk.epoch, expected: place.epoch });
             }
-            packed.extend_from_slice(&chunk.bytes);
+            packed.extend_from_slice(chunk.bytes);
         }
-        Ok(form::joined(&key(place.slot, 0), &packed)?)
+        Ok(unpacker.unpack(&key(place.slot, 0), &packed)?)
     }
 }
