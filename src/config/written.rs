@@ -1,7 +1,6 @@
 //! A configuration as TOML that reads back as the same one, and the hash by which findings name it.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
@@ -41,11 +40,7 @@ impl EngineConfig {
     pub fn hash(&self) -> String {
         // The tables are ordered by key, and the writer gives each value one form.
         let digest = Sha256::digest(engine_tables(self).to_string());
-        digest.iter().take(8).fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        HEXLOWER.encode(&digest[..8])
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ids of findings and requests: hashes of what they are about, so that a repeat of the stream gives the same ids.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// 128 bits in hex over `parts`; each part's length goes in too, so that no two lists read alike.
@@ -10,11 +11,7 @@ pub fn of(parts: &[&str]) -> String {
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize()[..16].iter().fold(String::with_capacity(32), |mut text, byte| {
-        use std::fmt::Write;
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(&hasher.finalize()[..16])
 }
 
 #[cfg(test)]

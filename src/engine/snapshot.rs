@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -171,16 +172,12 @@ impl Engine {
     /// Names the state: engines that remember the same have the same digest.
     #[must_use]
     pub fn digest(&self) -> String {
-        use std::fmt::Write;
         let mut hasher = Sha256::new();
         for part in self.parts() {
             hasher.update((part.bytes.len() as u64).to_be_bytes());
             hasher.update(&part.bytes);
         }
-        hasher.finalize().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        HEXLOWER.encode(&hasher.finalize())
     }
 
     /// The engine whose parts these are; each once, in any order. Settings are those of now.

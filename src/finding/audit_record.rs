@@ -237,16 +237,14 @@ impl AuditRecord {
     /// Never: a record always has a JSON form.
     pub fn seal(&mut self, partition: i32, sequence: u64, previous: &str, salt: impl Fn(&str) -> String) {
         (self.partition, self.sequence, self.previous) = (partition, sequence, previous.to_owned());
-        let value = serde_json::to_value(&*self).expect("text keys and finite numbers always have a JSON form");
-        for name in REDACTABLE {
-            if let Some(member) = value.get(name) {
-                let salt = salt(name);
-                self.commitments.insert(name.to_owned(), commitment(&salt, name, member));
-                self.salts.insert(name.to_owned(), salt);
-            }
+        let mut covered = serde_json::to_value(&*self).expect("text keys and finite numbers always have a JSON form");
+        for (name, member) in take_uncovered(&mut covered) {
+            let salt = salt(name);
+            self.commitments.insert(name.to_owned(), commitment(&salt, name, &member));
+            self.salts.insert(name.to_owned(), salt);
         }
-        let value = serde_json::to_value(&*self).expect("text keys and finite numbers always have a JSON form");
-        self.hash = hash_of(&value);
+        covered["commitments"] = serde_json::to_value(&self.commitments).expect("texts always have a JSON form");
+        self.hash = canonical::params_hash(&covered);
     }
 
     /// The bytes as they are published.
@@ -255,7 +253,7 @@ impl AuditRecord {
     /// Never: a record always has a JSON form.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        canonical::bytes(&serde_json::to_value(self).expect("text keys and finite numbers always have a JSON form"))
+        canonical::bytes(self)
     }
 }
 
@@ -303,15 +301,21 @@ pub fn redact(record: &mut Value, names: &[&str]) {
 }
 
 fn commitment(salt: &str, name: &str, member: &Value) -> String {
-    canonical::params_hash(&serde_json::json!([salt, name, member]))
+    canonical::params_hash(&(salt, name, member))
 }
 
 fn hash_of(record: &Value) -> String {
     let mut covered = record.clone();
-    if let Some(members) = covered.as_object_mut() {
-        members.retain(|name, _| name != "hash" && name != "salts" && !REDACTABLE.contains(&name.as_str()));
-    }
+    take_uncovered(&mut covered);
     canonical::params_hash(&covered)
+}
+
+/// Leaves of a record what its hash covers; the members that can be struck out are returned.
+fn take_uncovered(record: &mut Value) -> Vec<(&'static str, Value)> {
+    let Some(members) = record.as_object_mut() else { return Vec::new() };
+    members.remove("hash");
+    members.remove("salts");
+    REDACTABLE.into_iter().filter_map(|name| Some((name, members.remove(name)?))).collect()
 }
 
 #[cfg(test)]

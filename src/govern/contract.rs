@@ -1,8 +1,8 @@
 //! A record in force, with a version by which findings name it.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::pattern::ActionName;
@@ -53,10 +53,5 @@ impl Contract {
 fn version(record: &InventoryRecord) -> String {
     // Fields are written in the order of the structure and maps in the order of their keys: one record, one text.
     let text = serde_json::to_string(record).expect("a record is made of texts, numbers, lists and maps with text keys");
-    let mut hex = String::new();
-    for byte in Sha256::digest(text).iter().take(8) {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    HEXLOWER.encode(&Sha256::digest(text)[..8])
 }

@@ -1,6 +1,7 @@
 //! Canonical JSON (RFC 8785, JCS), and `params_hash` over it: the same parameters give the same bytes, whoever wrote them.
 
-use serde_json::Value;
+use data_encoding::HEXLOWER;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// What every `params_hash` begins with.
@@ -9,31 +10,28 @@ pub const PREFIX: &str = "sha256:";
 /// The canonical form. Numbers are doubles, as RFC 8785 has them: beyond 2^53 neighbours become one.
 ///
 /// # Panics
-/// Never: a [`Value`] has text keys, each once, and finite numbers, which is all that the canonical form asks for.
+/// For what has no JSON form: a key that is no text, or a number that is not finite. A [`serde_json::Value`] always has one.
 #[must_use]
-pub fn bytes(value: &Value) -> Vec<u8> {
+pub fn bytes(value: &impl Serialize) -> Vec<u8> {
     serde_json_canonicalizer::to_vec(value).expect("text keys, each once, and finite numbers always have a canonical form")
 }
 
 /// `sha256:` and 64 hex digits over the canonical form of an action's parameters.
 #[must_use]
-pub fn params_hash(parameters: &Value) -> String {
-    format!("{PREFIX}{}", hex_digest(&bytes(parameters)))
+pub fn params_hash(parameters: &impl Serialize) -> String {
+    PREFIX.to_owned() + &hex_digest(&bytes(parameters))
 }
 
 /// SHA-256 as 64 lower-case hex digits.
 #[must_use]
 pub fn hex_digest(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[track_caller]
