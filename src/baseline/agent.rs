@@ -75,6 +75,12 @@ impl AgentBaseline {
         self.golden.restart();
     }
 
+    /// Bytes of its counts and cells, were no place free: the same after a restart, whatever the allocator does.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.counts.bytes_outside() + self.cells.bytes(Cell::bytes_outside)
+    }
+
     /// The stratum of a session that opens now.
     #[must_use]
     pub fn stratum(&self) -> Stratum {

@@ -1,5 +1,7 @@
 //! Everything a shard has learned.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::agent::AgentBaseline;
@@ -31,6 +33,8 @@ pub struct Model {
     pub agents: Vec<AgentBaseline>,
     /// What usual values are called, for explanations.
     pub texts: Texts,
+    /// Numbers whose baseline was forgotten.
+    spare: BTreeSet<AgentIndex>,
 }
 
 impl Model {
@@ -43,7 +47,41 @@ impl Model {
             groups: Vec::new(),
             agents: Vec::new(),
             texts: Texts::default(),
+            spare: BTreeSet::new(),
         }
+    }
+
+    /// What was learned before; a number without a baseline is one whose baseline was forgotten.
+    #[must_use]
+    pub fn resumed(
+        tools: Tools,
+        texts: Texts,
+        population: Population,
+        groups: Vec<GroupBaseline>,
+        agents: Vec<Option<AgentBaseline>>,
+    ) -> Self {
+        let spare = (0..).zip(&agents).filter(|(_, agent)| agent.is_none()).map(|(number, _)| AgentIndex(number)).collect();
+        let agents = agents.into_iter().map(Option::unwrap_or_default).collect();
+        Self { tools, population, groups, agents, texts, spare }
+    }
+
+    /// A further baseline, by the smallest number that is free.
+    ///
+    /// # Panics
+    /// With 2^32 baselines.
+    pub fn add_agent(&mut self, baseline: AgentBaseline) -> AgentIndex {
+        if let Some(index) = self.spare.pop_first() {
+            self.agents[index.0 as usize] = baseline;
+            return index;
+        }
+        self.agents.push(baseline);
+        AgentIndex(u32::try_from(self.agents.len() - 1).expect("fewer baselines than 2^32: each takes more than a byte of memory"))
+    }
+
+    /// Forgets a baseline; its number is free.
+    pub fn forget_agent(&mut self, index: AgentIndex) {
+        self.agents[index.0 as usize] = AgentBaseline::default();
+        self.spare.insert(index);
     }
 
     /// Keeps what a value is called, once the value was learned, so that a flood of one-off values leaves no trace.

@@ -104,6 +104,13 @@ impl Pins {
         }
     }
 
+    /// Forgets everything that is pinned for an owner.
+    pub fn forget(&mut self, owner: Owner) {
+        if let Some(OwnersPins(pins)) = self.owners.remove(&owner) {
+            self.len -= pins.len();
+        }
+    }
+
     /// Number of pins.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -120,7 +127,7 @@ impl Pins {
 #[cfg(test)]
 mod tests {
     use super::{Fact, Owner, Pins};
-    use crate::baseline::{Attribute, GroupIndex, bounds};
+    use crate::baseline::{AgentIndex, Attribute, GroupIndex, bounds};
 
     const OWNER: Owner = Owner::Group(GroupIndex(0));
 
@@ -144,5 +151,18 @@ mod tests {
         assert_eq!(pins.pinned_by(OWNER, Fact::Transition(4, 6)), Some(1));
         pins.unpin(OWNER, Fact::Transition(4, 6));
         assert!(pins.is_empty());
+    }
+
+    #[test]
+    fn an_owner_is_forgotten_with_every_pin() {
+        let mut pins = Pins::default();
+        let other = Owner::Agent(AgentIndex(0));
+        for owner in [OWNER, other] {
+            pins.pin(owner, Fact::Tool(4), 1);
+            pins.confirm(owner, Fact::Tool(5), 1);
+        }
+        pins.forget(OWNER);
+        pins.forget(OWNER);
+        assert_eq!((pins.len(), pins.any(OWNER), pins.any(other)), (2, false, true));
     }
 }

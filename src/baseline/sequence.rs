@@ -120,6 +120,16 @@ impl Counts {
         self.any[attribute as usize].count(value)
     }
 
+    /// Bytes that they hold outside themselves, were no place free.
+    #[must_use]
+    pub fn bytes_outside(&self) -> usize {
+        let Self { sequence, attributes, any, status } = self;
+        sequence.bytes(CountNode::bytes_outside)
+            + attributes.bytes(CountNode::bytes_outside)
+            + any.iter().map(CountNode::bytes_outside).sum::<usize>()
+            + status.bytes(CountNode::bytes_outside)
+    }
+
     /// Number of nodes, for the bounds.
     #[must_use]
     pub fn nodes(&self) -> usize {

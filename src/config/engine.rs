@@ -178,6 +178,15 @@ pub struct Pools {
     pub share: bool,
 }
 
+/// The `[memory]` table: how much a shard remembers. What goes beyond costs the agent its memory that has been idle longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Agents known at one time.
+    pub agents: usize,
+    /// What they taught, in units of 2^20 bytes; by the layout of it, without the allocator's share.
+    pub megabytes: u64,
+}
+
 /// All that the engine needs to know.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EngineConfig {
@@ -185,6 +194,8 @@ pub struct EngineConfig {
     pub alarm: Alarm,
     /// The `[pools]` table.
     pub pools: Pools,
+    /// The `[memory]` table.
+    pub memory: Memory,
     /// The `[detect]` table.
     pub detect: Detect,
     /// The `[step_up]` table.
@@ -198,6 +209,13 @@ pub struct EngineConfig {
 impl Default for Alarm {
     fn default() -> Self {
         Self { budget: AlarmBudget::PerSession(0.01), cold_start: ColdStart::Pool }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        // Fleets are far smaller; whoever invents names shall not fill the machine.
+        Self { agents: 1_000_000, megabytes: 16_384 }
     }
 }
 

@@ -15,7 +15,8 @@ mod written;
 pub use answer_keys::AnswerKeys;
 pub use document::{Place, Problem};
 pub use engine::{
-    Alarm, AlarmBudget, Audit, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
+    Alarm, AlarmBudget, Audit, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Memory, Policy, Pools, SessionRules, StepUp,
+    Structuring,
 };
 pub use kafka::{Delivery, Input, InputFormat, Kafka, Output, OutputFormat};
 pub use load::{ConfigError, LoadError};

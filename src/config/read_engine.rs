@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::AnswerKeys;
 use super::document::Raw;
 use super::engine::{
-    Alarm, AlarmBudget, Audit, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring,
+    Alarm, AlarmBudget, Audit, Clock, ColdStart, Detect, EngineConfig, KindVerdict, Memory, Policy, Pools, SessionRules, StepUp,
+    Structuring,
 };
 use super::section::Section;
 use crate::finding::{Decision, Kind, Severity, verdict};
@@ -30,6 +31,7 @@ pub(super) fn engine(root: &Section<'_>) -> EngineConfig {
     let config = EngineConfig {
         alarm: alarm(root.section("alarm")),
         pools: Pools { share: pools.flag("share", Pools::default().share) },
+        memory: memory(root.section("memory")),
         detect: detect(root.section("detect")),
         step_up: step_up(root.section("step_up")),
         policy: policy(root.section("policy")),
@@ -66,6 +68,16 @@ fn budget(table: Section<'_>, default: AlarmBudget) -> AlarmBudget {
     };
     table.finish();
     budget
+}
+
+fn memory(table: Section<'_>) -> Memory {
+    let default = Memory::default();
+    let memory = Memory {
+        agents: table.whole("agents", default.agents, 1..=100_000_000),
+        megabytes: table.whole("megabytes", default.megabytes, 1..=1_000_000),
+    };
+    table.finish();
+    memory
 }
 
 fn detect(table: Section<'_>) -> Detect {

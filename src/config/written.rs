@@ -4,7 +4,9 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::engine::{Alarm, AlarmBudget, Audit, Detect, EngineConfig, KindVerdict, Policy, Pools, SessionRules, StepUp, Structuring};
+use super::engine::{
+    Alarm, AlarmBudget, Audit, Detect, EngineConfig, KindVerdict, Memory, Policy, Pools, SessionRules, StepUp, Structuring,
+};
 use super::kafka::{Input, Kafka, Output};
 use super::read_engine::{CLOCKS, COLD_STARTS, FAMILIES};
 use super::read_kafka::{DELIVERIES, INPUT_FORMATS, OUTPUT_FORMATS};
@@ -47,7 +49,8 @@ impl EngineConfig {
 /// Taken apart by name, here and below, so that a new setting cannot be forgotten.
 fn engine_tables(config: &EngineConfig) -> Table {
     // The key of the trail judges nothing: its value enters neither the hash nor any output.
-    let EngineConfig { alarm, pools, detect, step_up, policy, audit: Audit { redaction_key } } = config;
+    let EngineConfig { alarm, pools, memory: Memory { agents, megabytes }, detect, step_up, policy, audit: Audit { redaction_key } } =
+        config;
     let Alarm { budget, cold_start } = alarm;
     let budget = match budget {
         AlarmBudget::PerSession(share) => ("per_session", (*share).into()),
@@ -58,6 +61,7 @@ fn engine_tables(config: &EngineConfig) -> Table {
     Table::from_iter([
         ("alarm".to_owned(), table([("budget", table([budget])), ("cold_start", word(*cold_start, &COLD_STARTS))])),
         ("pools".to_owned(), table([("share", (*share).into())])),
+        ("memory".to_owned(), table([("agents", whole(*agents)), ("megabytes", whole(*megabytes))])),
         ("audit".to_owned(), table([("redaction_key", if redaction_key.is_empty() { "" } else { MASK }.into())])),
         ("detect".to_owned(), detect_table(detect)),
         (

@@ -96,6 +96,12 @@ impl Learning {
         self.quarantine.iter().find(|waiting| waiting.handle == handle).map(|waiting| (waiting.session.agent, waiting.session.group))
     }
 
+    /// Forgets what waits of an agent, and what is pinned for it alone.
+    pub fn forget(&mut self, agent: AgentIndex) {
+        self.quarantine.retain(|waiting| waiting.session.agent != agent);
+        self.pins.forget(Owner::Agent(agent));
+    }
+
     fn is_sealed(&self, sessions: u32) -> bool {
         self.sealed || self.seal_after_sessions.is_some_and(|after| sessions >= after)
     }

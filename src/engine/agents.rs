@@ -1,6 +1,6 @@
 //! The agents of a shard while they act: who is who, which sessions are open, what was seen before.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,14 +69,16 @@ pub struct VersionChange {
 pub struct Agents {
     key: u64,
     by_id: hashbrown::HashMap<u64, AgentSlot, foldhash::fast::FixedState>,
-    known: Vec<Agent>,
+    /// By number; a free one has nobody.
+    slots: Vec<Agent>,
+    free: BTreeSet<AgentSlot>,
 }
 
 impl Agents {
     /// None yet; `key` seeds the hash of their ids.
     #[must_use]
     pub fn new(key: u64) -> Self {
-        Self { key, by_id: hashbrown::HashMap::default(), known: Vec::new() }
+        Self { key, by_id: hashbrown::HashMap::default(), slots: Vec::new(), free: BTreeSet::new() }
     }
 
     /// The agent `id`, if it has acted here.
@@ -85,68 +87,103 @@ impl Agents {
         self.by_id.get(&hash::keyed(id.as_bytes(), self.key)).copied()
     }
 
-    /// The agent `id`, made known at first sight at stream time `now`.
-    pub fn find_or_add(&mut self, id: &str, now: i64, model: &mut Model) -> AgentSlot {
-        let hash = hash::keyed(id.as_bytes(), self.key);
-        if let Some(&slot) = self.by_id.get(&hash) {
-            return slot;
-        }
-        let slot = AgentSlot(index(self.known.len()));
-        self.by_id.insert(hash, slot);
+    /// Makes the agent `id` known at stream time `now`, by the smallest number that is free. It must not be known yet.
+    ///
+    /// # Panics
+    /// With 2^32 agents.
+    pub fn add(&mut self, id: &str, now: i64, model: &mut Model) -> AgentSlot {
         let current = add_baseline(model, None, None, now);
-        self.known.push(Agent {
-            id: id.into(),
+        let agent = Agent { id: id.into(), current, baselines: vec![current], ..Agent::nobody() };
+        let slot = self.free.pop_first().unwrap_or_else(|| {
+            self.slots.push(Agent::nobody());
+            AgentSlot(u32::try_from(self.slots.len() - 1).expect("fewer agents than 2^32: each takes more than a byte of memory"))
+        });
+        self.slots[slot.0 as usize] = agent;
+        self.by_id.insert(hash::keyed(id.as_bytes(), self.key), slot);
+        slot
+    }
+
+    /// Takes an agent out; its number is free.
+    pub fn take(&mut self, slot: AgentSlot) -> Agent {
+        let agent = std::mem::replace(&mut self.slots[slot.0 as usize], Agent::nobody());
+        self.by_id.remove(&hash::keyed(agent.id.as_bytes(), self.key));
+        self.free.insert(slot);
+        agent
+    }
+
+    /// An agent.
+    #[must_use]
+    pub fn get(&self, slot: AgentSlot) -> &Agent {
+        &self.slots[slot.0 as usize]
+    }
+
+    /// An agent, to change.
+    pub fn get_mut(&mut self, slot: AgentSlot) -> &mut Agent {
+        &mut self.slots[slot.0 as usize]
+    }
+
+    /// The agents as they were, in the order of their numbers.
+    #[must_use]
+    pub fn restored(key: u64, slots: Vec<Agent>) -> Self {
+        let (free, known): (Vec<_>, Vec<_>) = (0..).map(AgentSlot).zip(&slots).partition(|(_, agent)| agent.is_nobody());
+        let by_id = known.into_iter().map(|(slot, agent)| (hash::keyed(agent.id.as_bytes(), key), slot)).collect();
+        let free = free.into_iter().map(|(slot, _)| slot).collect();
+        Self { key, by_id, slots, free }
+    }
+
+    /// Every agent with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (AgentSlot, &Agent)> {
+        (0..).map(AgentSlot).zip(&self.slots).filter(|(_, agent)| !agent.is_nobody())
+    }
+
+    /// Numbers that were given out so far, those that are free again among them.
+    #[must_use]
+    pub fn numbers(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whose baseline it is. A search, for what is rare.
+    #[must_use]
+    pub fn owner(&self, baseline: AgentIndex) -> Option<AgentSlot> {
+        self.iter().find(|(_, agent)| agent.baselines.contains(&baseline)).map(|(slot, _)| slot)
+    }
+
+    /// Number of agents.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+impl Agent {
+    /// What stands at a free number.
+    fn nobody() -> Self {
+        Self {
+            id: Box::default(),
             newest_ts: i64::MIN,
-            current,
-            baselines: vec![current],
+            current: AgentIndex(0),
+            baselines: Vec::new(),
             open: Vec::new(),
             newest_begun: 0,
             declared: AgentState::default(),
             versions: Vec::new(),
             recent: VecDeque::new(),
             event_ids: EventIds::default(),
-        });
-        slot
+        }
     }
 
-    /// An agent.
+    /// Whether its number is free: an agent has a name.
     #[must_use]
-    pub fn get(&self, slot: AgentSlot) -> &Agent {
-        &self.known[slot.0 as usize]
+    pub fn is_nobody(&self) -> bool {
+        self.id.is_empty()
     }
 
-    /// An agent, to change.
-    pub fn get_mut(&mut self, slot: AgentSlot) -> &mut Agent {
-        &mut self.known[slot.0 as usize]
-    }
-
-    /// The agents as they were, in the order of their numbers.
-    #[must_use]
-    pub fn restored(key: u64, known: Vec<Agent>) -> Self {
-        let by_id = known.iter().enumerate().map(|(slot, agent)| (hash::keyed(agent.id.as_bytes(), key), AgentSlot(index(slot)))).collect();
-        Self { key, by_id, known }
-    }
-
-    /// Whose baseline it is. A search, for what is rare.
-    #[must_use]
-    pub fn owner(&self, baseline: AgentIndex) -> Option<AgentSlot> {
-        self.known.iter().position(|agent| agent.baselines.contains(&baseline)).map(|slot| AgentSlot(index(slot)))
-    }
-
-    /// Number of agents.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    /// True if there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
-}
-
-impl Agent {
     /// True if the agent sent this event before; remembers it otherwise.
     pub fn is_repeat(&mut self, event_id: &str, key: u64) -> bool {
         self.event_ids.is_repeat(hash::keyed(event_id.as_bytes(), key))
@@ -226,12 +263,7 @@ impl Agent {
 }
 
 fn add_baseline(model: &mut Model, version: Option<&str>, parent: Option<AgentIndex>, now: i64) -> AgentIndex {
-    model.agents.push(AgentBaseline { version: version.map(Into::into), parent, first_seen: now, ..AgentBaseline::default() });
-    AgentIndex(index(model.agents.len() - 1))
-}
-
-fn index(len: usize) -> u32 {
-    u32::try_from(len).expect("fewer agents than 2^32: each takes more than a byte of memory")
+    model.add_agent(AgentBaseline { version: version.map(Into::into), parent, first_seen: now, ..AgentBaseline::default() })
 }
 
 #[cfg(test)]
@@ -241,7 +273,7 @@ mod tests {
 
     fn one() -> (Agents, Model, super::AgentSlot) {
         let (mut agents, mut model) = (Agents::new(1), Model::new(1));
-        let slot = agents.find_or_add("a", 0, &mut model);
+        let slot = agents.add("a", 0, &mut model);
         (agents, model, slot)
     }
 

@@ -71,6 +71,11 @@ impl ChangeLog {
         self.shown.insert(agent, shown);
     }
 
+    /// Forgets what the events of `agent` named.
+    pub fn forget(&mut self, agent: AgentSlot) {
+        self.shown.remove(&agent);
+    }
+
     /// Takes note of what `event` names, and of the version that it turned the agent to.
     pub fn note(&mut self, agent: AgentSlot, event: &Event<'_>, version: Option<VersionChange>) {
         if version.is_none() && event.policy_version.is_none() && event.model.is_none() && !self.shown.contains_key(&agent) {

@@ -34,6 +34,12 @@ impl AwaitingVerdict {
         self.drifts.push((agent, finding));
     }
 
+    /// Takes out the open findings of drift of a baseline.
+    pub fn take_drifts_of(&mut self, agent: AgentIndex) -> impl Iterator<Item = OpenFinding> + use<> {
+        let of_agent: Vec<_> = self.drifts.extract_if(.., |(owner, _)| *owner == agent).collect();
+        of_agent.into_iter().map(|(_, open)| open)
+    }
+
     /// Takes out every open finding of drift, in the order in which they opened.
     pub fn take_drifts(&mut self) -> impl Iterator<Item = OpenFinding> + use<> {
         std::mem::take(&mut self.drifts).into_iter().map(|(_, open)| open)

@@ -10,6 +10,7 @@ mod change_log;
 mod declared;
 pub mod enforcement;
 pub mod event_ids;
+mod eviction;
 pub mod explain;
 mod feedback;
 mod findings;
@@ -31,6 +32,7 @@ use agents::{AgentSlot, Agents};
 use budget::Budget;
 use campaigns::Campaigns;
 use change_log::ChangeLog;
+use eviction::Remembered;
 use feedback::AwaitingVerdict;
 use response::Response;
 use sessions::{Session, SessionSlot, Sessions};
@@ -105,6 +107,7 @@ pub struct Engine {
     handles: u64,
     counters: Counters,
     changes: Changes,
+    remembered: Remembered,
 }
 
 impl Engine {
@@ -128,6 +131,7 @@ impl Engine {
             handles: 0,
             counters: Counters::default(),
             changes: Changes::default(),
+            remembered: Remembered::default(),
             shard,
             config,
         }
@@ -136,17 +140,19 @@ impl Engine {
     /// Closes what the event shows to be over, scores the event, judges, decides; appends what came of it to `outputs`.
     pub fn on_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) {
         let from = outputs.len();
-        self.take_event(event, tables, outputs);
+        let agent = self.take_event(event, tables, outputs);
+        self.keep_within_bytes(agent, outputs);
         self.keep_said(from, Some((event, tables)), outputs);
     }
 
-    fn take_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) {
-        let agent = self.agents.find_or_add(&event.agent_id, event.ts, &mut self.detector.model);
+    /// Returns the agent whose event it is.
+    fn take_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) -> AgentSlot {
+        let agent = self.agents.find(&event.agent_id).unwrap_or_else(|| self.meet(event, outputs));
         self.touch(agent);
         if self.agents.get_mut(agent).is_repeat(&event.event_id, HASH_KEY) {
             self.counters.duplicates += 1;
             outputs.push(Output::Score(EventScore::UNSCORABLE));
-            return;
+            return agent;
         }
         self.close_idle(event.ts, outputs);
         self.pass_response_time(self.stream_ms, outputs);
@@ -156,11 +162,14 @@ impl Engine {
             if let Some(slot) = self.find_open(agent, key) {
                 self.close(slot, outputs);
             }
-            return;
+            return agent;
         }
         let version = event.agent_version.as_deref();
         let turned =
             version.and_then(|version| self.agents.get_mut(agent).turn_to_version(version, event.ts, HASH_KEY, &mut self.detector.model));
+        if turned.is_some() {
+            self.weigh(agent);
+        }
         self.change_log.note(agent, event, turned);
         let role = || tables.inventory.contract(&event.agent_id).and_then(|contract| contract.record().role.as_deref());
         let work = event.task_type.as_deref().or_else(role);
@@ -191,6 +200,7 @@ impl Engine {
         } else if self.sessions.get(slot).detected.events() >= self.config.detect.sessions.events_max {
             self.close(slot, outputs);
         }
+        agent
     }
 
     /// A control record came, and `tables` hold it already. Changes what follows from it in this shard; the same record twice
@@ -277,17 +287,21 @@ impl Engine {
 
     /// An analyst's verdict on the closed session `handle`. False if it waits no longer.
     pub fn give_verdict(&mut self, handle: u64, verdict: Verdict) -> bool {
-        if let Some((baseline, group)) = self.detector.learning.waiting(handle) {
-            if let Some(agent) = self.agents.owner(baseline) {
-                self.touch(agent);
-            }
-            self.touch_group(group);
+        let waiting = self.detector.learning.waiting(handle);
+        let owner = waiting.and_then(|(baseline, _)| self.agents.owner(baseline));
+        if let Some(agent) = owner {
+            self.touch(agent);
         }
-        match verdict {
+        self.touch_group(waiting.and_then(|(_, group)| group));
+        let is_found = match verdict {
             Verdict::Benign => self.detector.release(handle),
             Verdict::Expected => self.detector.dismiss(handle),
             Verdict::Malicious => self.detector.discard(handle),
+        };
+        if let Some(agent) = owner {
+            self.weigh(agent);
         }
+        is_found
     }
 
     /// What was counted so far.
@@ -442,6 +456,7 @@ impl Engine {
                 }
             }
         }
+        self.weigh(agent);
         let now = self.stream_ms;
         outputs
             .extend(over.into_iter().map(|open| open.close(now)).chain(alarm.close(now)).map(|finding| Output::Finding(Box::new(finding))));

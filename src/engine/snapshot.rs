@@ -165,7 +165,7 @@ impl Engine {
     pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         let numbers = |len: usize| 0..u32::try_from(len).unwrap_or(u32::MAX);
         let groups = numbers(self.detector.model.groups.len()).map(PartName::Group);
-        let agents = numbers(self.agents.len()).map(PartName::Agent);
+        let agents = numbers(self.agents.numbers()).map(PartName::Agent);
         SHARED.into_iter().chain(groups).chain(agents).map(|name| self.part(name))
     }
 
@@ -253,10 +253,11 @@ impl Engine {
             handles,
             counters,
             changes: _,
+            remembered: _,
         } = self;
         let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         ShardPart {
-            agents: number(agents.len()),
+            agents: number(agents.numbers()),
             baselines: number(detector.model.agents.len()),
             groups: number(detector.model.groups.len()),
             sessions: sessions.numbers(),
@@ -352,7 +353,8 @@ impl Read {
         for (number, read) in (0..).zip(whole(self.agents, agents, PartName::Agent)?) {
             let misfit = || RestoreError::Misfit { name: PartName::Agent(number) };
             let AgentRead { agent, baselines, sessions, shown } = read;
-            if agent.baselines.len() != baselines.len() || agent.open.len() != sessions.len() || !agent.baselines.contains(&agent.current) {
+            let has_current = agent.is_nobody() || agent.baselines.contains(&agent.current);
+            if agent.baselines.len() != baselines.len() || agent.open.len() != sessions.len() || !has_current {
                 return Err(misfit());
             }
             for (&AgentIndex(index), baseline) in agent.baselines.iter().zip(baselines) {
@@ -365,8 +367,7 @@ impl Read {
             known.push(agent);
         }
         let misfit = || RestoreError::Misfit { name: PartName::Shard };
-        let agents: Vec<AgentBaseline> = placed.into_iter().collect::<Option<_>>().ok_or_else(misfit)?;
-        let model = Model { tools, population, groups, agents, texts };
+        let model = Model::resumed(tools, texts, population, groups, placed);
         fits(&model, &open).then_some(()).ok_or_else(misfit)?;
         engine.groups = model
             .groups
@@ -386,6 +387,7 @@ impl Read {
         engine.frozen = frozen;
         engine.handles = handles;
         engine.counters = counters;
+        engine.weigh_all();
         Ok(engine)
     }
 }

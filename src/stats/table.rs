@@ -93,6 +93,13 @@ impl<V> Table<V> {
         &mut entries[at].1
     }
 
+    /// Bytes of the values and of what finds them, were no place free; `more` is what a value holds elsewhere.
+    #[must_use]
+    pub fn bytes(&self, more: impl Fn(&V) -> usize) -> usize {
+        // An index entry is a number and a byte of hash.
+        self.len() * (size_of::<(u64, V)>() + size_of::<u32>() + 1) + self.values().map(more).sum::<usize>()
+    }
+
     /// Takes the value of `key` out.
     pub fn remove(&mut self, key: &u64) -> Option<V> {
         let Self { index, entries } = self;

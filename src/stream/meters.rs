@@ -61,6 +61,12 @@ pub struct Meters {
     pub restore_seconds: Histogram,
     /// Restores begun again: the state could not be read, or contradicted the group's offset for a moment.
     pub restore_retries: IntCounter,
+    /// Agents remembered now.
+    pub agents: IntGauge,
+    /// Bytes of what they taught, by its layout.
+    pub agent_bytes: IntGauge,
+    /// Agents forgotten for want of room.
+    pub agents_forgotten: IntCounter,
 }
 
 impl Meters {
@@ -82,7 +88,11 @@ impl Meters {
             HistogramOpts::new("gaitkeeper_commit_seconds", "Duration of commits that succeeded").buckets(COMMIT_SECONDS.to_vec()),
         )
         .expect("ascending buckets");
-        let partitions = IntGauge::new("gaitkeeper_partitions", "Partitions owned now").expect("a valid name");
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(format!("gaitkeeper_{name}"), help).expect("a valid name");
+            registry.register(Box::new(gauge.clone())).expect("a name used once");
+            gauge
+        };
         let lag = IntGaugeVec::new(Opts::new("gaitkeeper_lag_records", "Records behind the end of the partition"), &["topic", "partition"])
             .expect("a valid name");
         let timed = |name: &str, help: &str, buckets: &[f64]| {
@@ -95,7 +105,6 @@ impl Meters {
         registry.register(Box::new(lag.clone())).expect("a name used once");
         registry.register(Box::new(dead_letters.clone())).expect("a name used once");
         registry.register(Box::new(commit_seconds.clone())).expect("a name used once");
-        registry.register(Box::new(partitions.clone())).expect("a name used once");
         Self {
             records: counter("records_total", "Records taken from the inputs"),
             ingested: counter("ingested_events_total", "Events passed on by the ingest stage"),
@@ -114,7 +123,7 @@ impl Meters {
             commit_seconds,
             roll_backs: counter("roll_backs_total", "Transactions rolled back"),
             rebuilds: counter("rebuilds_total", "Times that a lane had to make new clients"),
-            partitions,
+            partitions: gauge("partitions", "Partitions owned now"),
             lag,
             records_lost: counter("records_lost_total", "Records that the brokers deleted before they were read"),
             state_bytes: counter("state_bytes_total", "Bytes written to the state topic"),
@@ -128,6 +137,9 @@ impl Meters {
                 "restore_retries_total",
                 "Restores begun again: state that could not be read, or was not that of the group's offset",
             ),
+            agents: gauge("agents", "Agents remembered now"),
+            agent_bytes: gauge("agent_bytes", "Bytes of what the remembered agents taught, by its layout"),
+            agents_forgotten: counter("agents_forgotten_total", "Agents forgotten for want of room, see the table memory of the settings"),
             registry,
         }
     }

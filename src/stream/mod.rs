@@ -7,6 +7,7 @@ mod intake;
 pub mod lane;
 pub mod link;
 pub mod meters;
+mod occupancy;
 pub mod ordinal;
 mod outbox;
 pub mod progress;

@@ -12,6 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::intake;
 use super::lane::LaneError;
 use super::meters::Meters;
+use super::occupancy::Occupancy;
 use super::outbox::{Failed, Outbox};
 use super::progress::Progress;
 use super::publish::{addressed, stored};
@@ -78,6 +79,7 @@ pub enum Work {
 /// One owned partition.
 pub(super) struct Owned {
     pub(super) engine: Engine,
+    occupancy: Occupancy,
     /// The next offset to take.
     pub(super) next: i64,
     /// The next offset to take, as the group has it.
@@ -261,6 +263,7 @@ impl Shards {
         for (from, owned) in &mut self.owned {
             if owned.committed < owned.next {
                 owned.committed = owned.next;
+                owned.occupancy.update(&mut owned.engine);
                 self.assembly.progress.at(&self.assembly.names.inputs[from.input], from.partition, owned.next);
             }
         }
@@ -333,7 +336,7 @@ impl Shards {
     /// Begins to own a partition as it was restored.
     pub fn gain(&mut self, topic: &str, partition: i32, restored: Restored) {
         let Some(from) = self.place(topic, partition) else { return };
-        let Restored { engine, next, began, epochs, commands, judged } = restored;
+        let Restored { mut engine, next, began, epochs, commands, judged } = restored;
         let epochs = self.assembly.keeps_state.then_some(epochs);
         // Nothing was ever checkpointed where the shard begins; elsewhere the newest checkpoint is what was restored.
         let checkpointed = (next != began).then_some(next);
@@ -341,7 +344,8 @@ impl Shards {
         let (seen, positions) =
             self.follower.as_ref().map_or((0, Positions::new()), |follower| (follower.end(), follower.positions().clone()));
         let (seen, judged) = judged.map_or((seen, positions), |judged| (0, judged));
-        let owned = Owned { engine, next, committed: next, checkpointed, began, epochs, commands, judged, seen, reached: None };
+        let occupancy = Occupancy::of(&mut engine, &self.assembly.meters);
+        let owned = Owned { engine, occupancy, next, committed: next, checkpointed, began, epochs, commands, judged, seen, reached: None };
         if self.owned.insert(from, owned).is_none() {
             self.assembly.meters.partitions.inc();
         }

@@ -99,6 +99,8 @@ pub struct Summary {
     pub rejected: BTreeMap<&'static str, Rejected>,
     /// Control records handed to the engine.
     pub control: u64,
+    /// Agents forgotten for want of room.
+    pub forgotten: u64,
 }
 
 /// Runs a whole stream through a new engine; sessions still open at its end close there. Control records take effect before the
@@ -150,6 +152,7 @@ pub fn replay(
     engine.finish(&mut outputs);
     summary.hand_over(None, &mut outputs, sink)?;
     summary.counters = engine.counters();
+    summary.forgotten = engine.take_forgotten();
     summary.budget_unreachable = engine.is_budget_unreachable();
     Ok(summary)
 }

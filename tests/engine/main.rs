@@ -4,6 +4,7 @@ mod bounds;
 mod campaigns;
 mod context;
 mod declared;
+mod eviction;
 mod feedback;
 mod interleavings;
 mod invariance;

@@ -22,6 +22,13 @@ fn config() -> Arc<EngineConfig> {
     Arc::new(config)
 }
 
+/// The same with room for a third of the fleet, so that agents are forgotten and come back all the time.
+fn crowded() -> Arc<EngineConfig> {
+    let mut config = EngineConfig::clone(&config());
+    config.memory.agents = 20;
+    Arc::new(config)
+}
+
 /// Events of a small fleet with misuse in it.
 fn lines(seed: u64, count: usize) -> Vec<String> {
     Generator::new(Settings { seed, quiet_until: 0, ..Settings::default() }).take(count).map(|event| event.line).collect()
@@ -29,13 +36,25 @@ fn lines(seed: u64, count: usize) -> Vec<String> {
 
 /// An engine with its offset in the stream and all that it said.
 struct Run {
+    config: Arc<EngineConfig>,
     engine: Engine,
     said: Vec<Output>,
 }
 
 impl Run {
     fn new() -> Self {
-        Self { engine: Engine::new(config(), SHARD), said: Vec::new() }
+        Self::under(config())
+    }
+
+    fn under(config: Arc<EngineConfig>) -> Self {
+        Self { engine: Engine::new(Arc::clone(&config), SHARD), said: Vec::new(), config }
+    }
+
+    /// An engine put together from parts, under the same settings.
+    #[track_caller]
+    fn restored(&self, parts: impl IntoIterator<Item = Part>) -> Self {
+        let engine = Engine::restore(&self.config, SHARD, parts).expect("its own parts");
+        Self { config: Arc::clone(&self.config), engine, said: Vec::new() }
     }
 
     fn feed(&mut self, lines: &[String], from: usize) {
@@ -51,17 +70,12 @@ impl Run {
     }
 }
 
-#[track_caller]
-fn restored(parts: impl IntoIterator<Item = Part>) -> Run {
-    Run { engine: Engine::restore(&config(), SHARD, parts).expect("its own parts"), said: Vec::new() }
-}
-
 /// Interrupts a run at `at`, goes on with what was put together again, and compares with the undisturbed run.
 #[track_caller]
-fn check(lines: &[String], at: usize) {
-    let mut undisturbed = Run::new();
+fn check(config: Arc<EngineConfig>, lines: &[String], at: usize) {
+    let mut undisturbed = Run::under(config);
     undisturbed.feed(&lines[..at], 0);
-    let mut resumed = restored(undisturbed.engine.parts());
+    let mut resumed = undisturbed.restored(undisturbed.engine.parts());
     assert_eq!(resumed.engine.digest(), undisturbed.engine.digest(), "right after, at {at}");
     undisturbed.said.clear();
     undisturbed.feed(lines, at);
@@ -77,7 +91,14 @@ proptest! {
     fn an_engine_put_together_again_goes_on_as_if_nothing_had_been(seed in 0u64..1000, share in 0.0f64..1.0) {
         let lines = lines(seed, 3_000);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 3,000")]
-        check(&lines, (share * 3_000.0) as usize);
+        check(config(), &lines, (share * 3_000.0) as usize);
+    }
+
+    #[test]
+    fn an_engine_put_together_again_forgets_the_same_agents(seed in 0u64..1000, share in 0.0f64..1.0) {
+        let lines = lines(seed, 3_000);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 3,000")]
+        check(crowded(), &lines, (share * 3_000.0) as usize);
     }
 }
 
@@ -85,14 +106,25 @@ proptest! {
 fn a_long_stream_with_findings_can_be_cut_anywhere() {
     let lines = lines(7, 20_000);
     for at in [1, 9_999, 19_998] {
-        check(&lines, at);
+        check(config(), &lines, at);
     }
 }
 
 #[test]
 fn an_epoch_is_of_the_moment_at_which_it_began_however_slowly_it_is_fetched() {
+    check_slow_epochs(config());
+}
+
+#[test]
+fn an_epoch_holds_no_agent_that_was_forgotten_before_it_began() {
+    check_slow_epochs(crowded());
+}
+
+/// Two epochs over one stream, the second on top of the first as in the state topic.
+#[track_caller]
+fn check_slow_epochs(config: Arc<EngineConfig>) {
     let lines = lines(3, 12_000);
-    let mut run = Run::new();
+    let mut run = Run::under(config);
     let mut stored: BTreeMap<PartName, Part> = BTreeMap::new();
     for begin in [4_000, 7_000] {
         let from = if begin == 4_000 { 0 } else { 6_000 };
@@ -114,7 +146,7 @@ fn an_epoch_is_of_the_moment_at_which_it_began_however_slowly_it_is_fetched() {
             fetched += 1;
         }
         assert!(fetched > 5);
-        let resumed = restored(stored.values().cloned());
+        let resumed = run.restored(stored.values().cloned());
         assert_eq!(resumed.engine.digest(), digest, "begun at {begin}");
     }
 }
@@ -176,7 +208,7 @@ fn a_sample_of_every_version_can_be_read() {
         let packed = std::fs::read(sample(version)).expect("a sample of every version is kept");
         let bytes = zstd::decode_all(&packed[..]).expect("zstd");
         let parts: Vec<(PartName, Vec<u8>)> = postcard::from_bytes(&bytes).expect("a list of parts");
-        let read = restored(parts.iter().map(|(name, bytes)| Part { name: *name, bytes: bytes.clone() }));
+        let read = Run::new().restored(parts.iter().map(|(name, bytes)| Part { name: *name, bytes: bytes.clone() }));
         assert_eq!(read.engine.counters().scored, 400, "version {version}");
         if version == VERSION {
             let again: Vec<(PartName, Vec<u8>)> = read.engine.parts().map(|part| (part.name, part.bytes)).collect();
