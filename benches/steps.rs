@@ -263,5 +263,5 @@ fn statistics(criterion: &mut Criterion) {
     criterion.bench_function("p-value in the tail", |bencher| bencher.iter(|| calibrator.p_value(black_box(9.0), None)));
 }
 
-criterion_group!(steps, decode, score, declared, audit, statistics);
+criterion_group!(steps, decode, score, audit, statistics, declared);
 criterion_main!(steps);

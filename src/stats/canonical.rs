@@ -1,19 +1,60 @@
 //! Canonical JSON (RFC 8785, JCS), and `params_hash` over it: the same parameters give the same bytes, whoever wrote them.
 
+use std::io::{self, Write};
+
 use data_encoding::HEXLOWER;
 use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use sha2::{Digest, Sha256};
 
 /// What every `params_hash` begins with.
 pub const PREFIX: &str = "sha256:";
 
+/// Integers up to here are doubles too, and are written alike.
+const EXACT_MAX: u64 = 1 << 53;
+
 /// The canonical form. Numbers are doubles, as RFC 8785 has them: beyond 2^53 neighbours become one.
 ///
 /// # Panics
-/// For what has no JSON form: a key that is no text, or a number that is not finite. A [`serde_json::Value`] always has one.
+/// For what has no JSON form: a key that is no text. A [`Value`] always has one.
 #[must_use]
 pub fn bytes(value: &impl Serialize) -> Vec<u8> {
-    serde_json_canonicalizer::to_vec(value).expect("text keys, each once, and finite numbers always have a canonical form")
+    let value = serde_json::to_value(value).expect("text keys always have a JSON form");
+    if !has_ascii_names(&value) {
+        return serde_json_canonicalizer::to_vec(&value).expect("text keys, each once, and finite numbers always have a canonical form");
+    }
+    // Bytes, by which `Value` orders its names, then order as UTF-16 does, and only numbers differ from the usual form. The records of
+    // the why-trail are written here, several for an event; the way above takes three times as long.
+    let mut bytes = Vec::with_capacity(512);
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, NumbersOfRfc8785)).expect("a vector takes everything");
+    bytes
+}
+
+/// Whether each name of a member, at any depth, is ASCII.
+fn has_ascii_names(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().all(|(name, member)| name.is_ascii() && has_ascii_names(member)),
+        Value::Array(elements) => elements.iter().all(has_ascii_names),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+/// JSON without spaces, with numbers as ECMAScript writes them.
+struct NumbersOfRfc8785;
+
+impl Formatter for NumbersOfRfc8785 {
+    fn write_f64<W: Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(ryu_js::Buffer::new().format_finite(value).as_bytes())
+    }
+
+    fn write_i64<W: Write + ?Sized>(&mut self, writer: &mut W, value: i64) -> io::Result<()> {
+        if value.unsigned_abs() > EXACT_MAX { self.write_f64(writer, value as f64) } else { CompactFormatter.write_i64(writer, value) }
+    }
+
+    fn write_u64<W: Write + ?Sized>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
+        if value > EXACT_MAX { self.write_f64(writer, value as f64) } else { CompactFormatter.write_u64(writer, value) }
+    }
 }
 
 /// `sha256:` and 64 hex digits over the canonical form of an action's parameters.
@@ -30,9 +71,35 @@ pub fn hex_digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use proptest::prelude::*;
 
     use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-9_007_199_254_740_993_i64..=-9_007_199_254_740_990).prop_map(Value::from),
+            (9_007_199_254_740_990_u64..=9_007_199_254_740_993).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 32, 6, |inner| {
+            let list = prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from);
+            let object = |name: &'static str| prop::collection::btree_map(name, inner.clone(), 0..6);
+            let object = prop_oneof![3 => object("[ -~]*"), 1 => object("[\\x00-\\x7f]*"), 1 => object(".*")];
+            prop_oneof![list, object.prop_map(|members| Value::Object(members.into_iter().collect()))]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_gives_the_same_bytes_as_the_long_one(value in any_json()) {
+            prop_assert_eq!(bytes(&value), serde_json_canonicalizer::to_vec(&value).unwrap());
+        }
+    }
 
     #[track_caller]
     fn check(json: &str, expected: &str) {
