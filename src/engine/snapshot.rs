@@ -383,6 +383,7 @@ impl Read {
         engine.awaiting = awaiting;
         engine.declared = Judge::resumed(config.policy.clone(), declared);
         engine.response = response;
+        engine.response.plan_anew();
         engine.stream_ms = stream_ms;
         engine.frozen = frozen;
         engine.handles = handles;

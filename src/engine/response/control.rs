@@ -38,7 +38,6 @@ impl Engine {
                 for transition in &transitions {
                     self.keep_transition(agent, transition, at, outputs);
                 }
-                self.response.plan(self.config.step_up.ack_within_ms);
             }
         }
     }
@@ -100,7 +99,6 @@ impl Engine {
         record.answer = answer;
         self.record(record, outputs);
         outputs.extend(raised);
-        self.response.plan(self.config.step_up.ack_within_ms);
     }
 
     fn keep_answer(&mut self, agent: &str, answer: &Answer, outcome: &str, at: i64, outputs: &mut Vec<Output>) {
@@ -162,7 +160,6 @@ impl Engine {
             outputs.extend(closed);
         }
         outputs.push(Output::State(Box::new(standing.record)));
-        self.response.plan(self.config.step_up.ack_within_ms);
     }
 
     /// The state of an agent was set, or deleted.
@@ -192,7 +189,6 @@ impl Engine {
                 (Turn::Same | Turn::Refused, _) => (),
             }
         }
-        self.response.plan(self.config.step_up.ack_within_ms);
     }
 
     /// Whether this shard judges answers to a request: its id begins with the partition of its shard, and ids of no existing

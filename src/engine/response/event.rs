@@ -111,7 +111,6 @@ impl Engine {
             let at = record.since.unwrap_or(event.ts);
             let desk = self.response.desk_mut(&event.agent_id);
             super::super::enforcement::turn(&mut desk.standing, &event.agent_id, Some(record), at);
-            self.response.plan(self.config.step_up.ack_within_ms);
         }
     }
 
@@ -128,7 +127,6 @@ impl Engine {
                 if let Some(ended) = ended {
                     self.keep_transition(agent, &ended, now, outputs);
                 }
-                self.response.due = self.response.due.min(request.expires_at);
                 outputs.push(Output::StepUp(request));
             }
             Asked::Merged(request_id) => {
@@ -192,7 +190,6 @@ impl Engine {
         if let Some(standing) = &mut desk.standing {
             standing.found_at = found_at;
         }
-        self.response.plan(self.config.step_up.ack_within_ms);
         self.keep_state(&record, now, record.state.as_str(), outputs);
         outputs.push(Output::State(Box::new(record)));
     }

@@ -1,6 +1,7 @@
 //! What follows from findings, and whether it was followed: requests with their answers, states with their acknowledgements, and
 //! the trail of it all (DESIGN.md, section 9). Small, and written through with every commit: judged state.
 
+mod agenda;
 mod control;
 mod event;
 mod raised;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use agenda::Agenda;
 pub(super) use event::Responded;
 
 use super::alarm::OpenFinding;
@@ -34,6 +36,11 @@ pub struct Desk {
     raised: Vec<OpenFinding>,
     /// Digests of answers that were refused.
     refused: VecDeque<String>,
+    /// When the agenda says that something is due, and whether it may be wrong.
+    #[serde(skip)]
+    planned: Option<i64>,
+    #[serde(skip)]
+    is_stale: bool,
 }
 
 /// Everything of a shard that tables and clocks touch.
@@ -41,8 +48,10 @@ pub struct Desk {
 pub struct Response {
     desks: BTreeMap<Box<str>, Desk>,
     trail: Trail,
-    /// The earliest time, epoch ms, at which time alone changes something.
+    /// The earliest time, epoch ms, at which time alone changes something; the agenda's first.
     due: i64,
+    #[serde(skip)]
+    agenda: Agenda,
     /// Answers that were given again.
     pub repeated_answers: u64,
     /// What was made of the event at hand; empty between events.
@@ -52,7 +61,14 @@ pub struct Response {
 
 impl Default for Response {
     fn default() -> Self {
-        Self { desks: BTreeMap::new(), trail: Trail::default(), due: i64::MAX, repeated_answers: 0, at_hand: None }
+        Self {
+            desks: BTreeMap::new(),
+            trail: Trail::default(),
+            due: i64::MAX,
+            agenda: Agenda::default(),
+            repeated_answers: 0,
+            at_hand: None,
+        }
     }
 }
 
@@ -66,14 +82,6 @@ impl Response {
     /// Keeps what was made of the event at hand for its record.
     pub(super) fn note(&mut self, responded: Responded) {
         self.at_hand = Some(responded);
-    }
-
-    /// The same, to change.
-    pub(super) fn desk_mut(&mut self, agent: &str) -> &mut Desk {
-        if !self.desks.contains_key(agent) {
-            self.desks.insert(agent.into(), Desk::default());
-        }
-        self.desks.get_mut(agent).expect("just put there")
     }
 
     /// The request of that id, with its agent.

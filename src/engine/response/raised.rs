@@ -60,9 +60,4 @@ impl Desk {
         let over = self.raised.extract_if(.., |open| is_over(&open.finding));
         over.map(|open| Output::Finding(Box::new(open.close(now)))).collect()
     }
-
-    /// The last time at which one of them was seen, for the oldest of them.
-    pub(super) fn quiet_since(&self) -> Option<i64> {
-        self.raised.iter().map(|open| open.finding.last_seen).min()
-    }
 }

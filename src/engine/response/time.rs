@@ -3,24 +3,21 @@
 
 use super::super::step_up::Transition;
 use super::super::{Engine, Output};
-use super::Response;
+use super::agenda::QUIET_MS;
 use super::raised::Alone;
 use crate::event::limits::shown;
 use crate::finding::Kind;
 use crate::finding::audit_record::{AuditRecord, What};
 use crate::govern::Draft;
 
-/// Time without a repeat after which a finding of its own closes, ms.
-const QUIET_MS: i64 = 30 * 60_000;
-
 impl Engine {
     /// Brings requests and states up to `now`, epoch ms: stream time, or the clock of a live service.
     pub(in super::super) fn pass_response_time(&mut self, now: i64, outputs: &mut Vec<Output>) {
+        self.response.plan(self.config.step_up.ack_within_ms);
         if now < self.response.due {
             return;
         }
-        let agents: Vec<Box<str>> = self.response.desks.keys().cloned().collect();
-        for agent in agents {
+        for agent in self.response.due_at(now) {
             let desk = self.response.desk_mut(&agent);
             let transitions = desk.requests.pass_time(now);
             let overdue =
@@ -78,17 +75,5 @@ impl Engine {
             record.by = tracked.decided.as_ref().map(|decided| decided.by.clone());
         }
         self.record(record, outputs);
-    }
-}
-
-impl Response {
-    /// Looks up when time alone changes something next.
-    pub(super) fn plan(&mut self, ack_within_ms: i64) {
-        let due = |desk: &super::Desk| {
-            let standing = desk.standing.as_ref().and_then(|standing| standing.due(ack_within_ms));
-            let quiet = desk.quiet_since().map(|since| since.saturating_add(QUIET_MS));
-            [desk.requests.due(), standing, quiet].into_iter().flatten().min()
-        };
-        self.due = self.desks.values().filter_map(due).min().unwrap_or(i64::MAX);
     }
 }
