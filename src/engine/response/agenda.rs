@@ -2,6 +2,7 @@
 //! many were ever asked about.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Desk, Response};
 use crate::finding::Kind;
@@ -13,9 +14,9 @@ pub(super) const QUIET_MS: i64 = 30 * 60_000;
 #[derive(Debug, Clone, Default)]
 pub struct Agenda {
     /// Epoch ms and name.
-    due: BTreeSet<(i64, Box<str>)>,
+    due: BTreeSet<(i64, Arc<str>)>,
     /// Agents whose desk was touched since.
-    stale: Vec<Box<str>>,
+    stale: Vec<Arc<str>>,
 }
 
 impl Response {
@@ -23,7 +24,7 @@ impl Response {
     pub(super) fn plan(&mut self, ack_within_ms: i64) {
         let Self { desks, agenda, due, .. } = self;
         for agent in agenda.stale.drain(..) {
-            let Some(desk) = desks.get_mut(&agent) else { continue };
+            let Some(desk) = desks.get_mut(&*agent) else { continue };
             desk.is_stale = false;
             let planned = desk.due(ack_within_ms);
             let before = std::mem::replace(&mut desk.planned, planned);
@@ -38,26 +39,27 @@ impl Response {
     }
 
     /// The agents of whom something is due at `now`, epoch ms, in the order of their names.
-    pub(super) fn due_at(&self, now: i64) -> BTreeSet<Box<str>> {
+    pub(super) fn due_at(&self, now: i64) -> BTreeSet<Arc<str>> {
         self.agenda.due.iter().take_while(|(at, _)| *at <= now).map(|(_, agent)| agent.clone()).collect()
     }
 
     /// After a restart the agenda is made anew.
     pub(in super::super) fn plan_anew(&mut self) {
-        self.agenda = Agenda { due: BTreeSet::new(), stale: self.desks.keys().cloned().collect() };
-        for desk in self.desks.values_mut() {
-            (desk.planned, desk.is_stale) = (None, true);
+        self.agenda = Agenda::default();
+        for (agent, desk) in &mut self.desks {
+            (desk.name, desk.planned, desk.is_stale) = (agent.as_ref().into(), None, true);
+            self.agenda.stale.push(Arc::clone(&desk.name));
         }
     }
 
     /// What is remembered of an agent, to change.
     pub(super) fn desk_mut(&mut self, agent: &str) -> &mut Desk {
         if !self.desks.contains_key(agent) {
-            self.desks.insert(agent.into(), Desk::default());
+            self.desks.insert(agent.into(), Desk { name: agent.into(), ..Desk::default() });
         }
         let desk = self.desks.get_mut(agent).expect("just put there");
         if !std::mem::replace(&mut desk.is_stale, true) {
-            self.agenda.stale.push(agent.into());
+            self.agenda.stale.push(Arc::clone(&desk.name));
         }
         desk
     }

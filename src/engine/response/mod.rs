@@ -9,6 +9,7 @@ mod time;
 mod trail;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,9 @@ pub struct Desk {
     raised: Vec<OpenFinding>,
     /// Digests of answers that were refused.
     refused: VecDeque<String>,
+    /// The agent, as the agenda names it without a copy.
+    #[serde(skip)]
+    name: Arc<str>,
     /// When the agenda says that something is due, and whether it may be wrong.
     #[serde(skip)]
     planned: Option<i64>,
