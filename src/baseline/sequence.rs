@@ -120,14 +120,10 @@ impl Counts {
         self.any[attribute as usize].count(value)
     }
 
-    /// Bytes that they hold outside themselves, were no place free.
+    /// Bytes of the tables, were no place free.
     #[must_use]
-    pub fn bytes_outside(&self) -> usize {
-        let Self { sequence, attributes, any, status } = self;
-        sequence.bytes(CountNode::bytes_outside)
-            + attributes.bytes(CountNode::bytes_outside)
-            + any.iter().map(CountNode::bytes_outside).sum::<usize>()
-            + status.bytes(CountNode::bytes_outside)
+    pub fn table_bytes(&self) -> usize {
+        self.sequence.bytes() + self.attributes.bytes() + self.status.bytes()
     }
 
     /// Number of nodes, for the bounds.

@@ -43,14 +43,6 @@ pub struct Cell {
     pub histogram_total: u32,
 }
 
-impl Cell {
-    /// Bytes that it holds outside itself, were no place free.
-    #[must_use]
-    pub fn bytes_outside(&self) -> usize {
-        if self.histogram.spilled() { size_of_val(&*self.histogram) } else { 0 }
-    }
-}
-
 /// What a group or the population looks like: every agent's first values count alike.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SharedCell {

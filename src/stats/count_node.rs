@@ -224,16 +224,6 @@ impl<K: Symbol> CountNode<K> {
         all
     }
 
-    /// Bytes that it holds outside itself, were no place free.
-    #[must_use]
-    pub fn bytes_outside(&self) -> usize {
-        match &self.entries {
-            Entries::Inline(..) => 0,
-            Entries::Few(few) => few.len() * size_of::<(K, u16)>(),
-            Entries::Many(many) => many.len() * (size_of::<(K, u16)>() + 1),
-        }
-    }
-
     /// Every symbol with its count, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (K, u16)> + '_ {
         let many = if let Entries::Many(many) = &self.entries { Some(many) } else { None };

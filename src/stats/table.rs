@@ -93,11 +93,11 @@ impl<V> Table<V> {
         &mut entries[at].1
     }
 
-    /// Bytes of the values and of what finds them, were no place free; `more` is what a value holds elsewhere.
+    /// Bytes of the values and of what finds them, were no place free; without what a value holds elsewhere.
     #[must_use]
-    pub fn bytes(&self, more: impl Fn(&V) -> usize) -> usize {
+    pub fn bytes(&self) -> usize {
         // An index entry is a number and a byte of hash.
-        self.len() * (size_of::<(u64, V)>() + size_of::<u32>() + 1) + self.values().map(more).sum::<usize>()
+        self.len() * (size_of::<(u64, V)>() + size_of::<u32>() + 1)
     }
 
     /// Takes the value of `key` out.
