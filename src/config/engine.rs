@@ -214,7 +214,7 @@ impl Default for Alarm {
 
 impl Default for Memory {
     fn default() -> Self {
-        // Fleets are far smaller; whoever invents names shall not fill the machine.
+        // Fleets are far smaller; what is asked about invented names is not bounded by this.
         Self { agents: 1_000_000, megabytes: 16_384 }
     }
 }

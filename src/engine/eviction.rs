@@ -1,7 +1,7 @@
 //! Memory in total: beyond a number of agents, or of bytes of what they taught, the agent is forgotten that has been idle longest.
 //!
 //! Forgotten is what it taught, what waits for a verdict on it, its event ids and the sums of its limits; it begins anew when it
-//! comes back. What was asked about it, and whether it may act, is remembered by its name and stays.
+//! comes back. What was asked about it, and whether it may act, is remembered by its name and stays; that is outside these bounds.
 //!
 //! Who leaves follows from the state alone, so that a shard that was put together again forgets the same agents.
 
