@@ -119,9 +119,9 @@ impl Contracts {
         Self { world, tables }
     }
 
-    /// Gives the next events, fresh from memory that was just written, as from the decoder; each agent at its own address.
-    fn with_slice<T>(&mut self, count: usize, take: impl FnOnce(&[Event<'_>], &Tables) -> T) -> T {
-        let slice = self.world.slice(count, Turns::Zipf);
+    /// Gives the next slice, fresh from memory that was just written, as from the decoder; each agent at its own address.
+    fn with_slice<T>(&mut self, take: impl FnOnce(&[Event<'_>], &Tables) -> T) -> T {
+        let slice = self.world.slice(SLICE, Turns::Zipf);
         let mut events = slice.events();
         for event in &mut events {
             let agent = u32::try_from(number_of(&event.agent_id)).expect("few");
@@ -151,8 +151,8 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
     let mut states = vec![AgentState::default(); CONTRACTS];
     let mut judgement = Judgement::default();
     let (mut now_ms, mut broken) = (0, 0);
-    let mut slice_of = |count: usize| {
-        let took = contracts.with_slice(count, |events, tables| {
+    let mut next_slice = || {
+        let took = contracts.with_slice(|events, tables| {
             let agents: Vec<usize> = events.iter().map(|event| number_of(&event.agent_id)).collect();
             let begin = Instant::now();
             for (event, agent) in events.iter().zip(agents) {
@@ -167,12 +167,12 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
         took
     };
     for _ in 0..WARM / SLICE {
-        slice_of(SLICE);
+        next_slice();
     }
     let mut group = criterion.benchmark_group("declared rules");
     group.throughput(Throughput::Elements(SLICE as u64));
     group.bench_function(name, |bencher| {
-        bencher.iter_custom(|rounds| (0..rounds).map(|_| slice_of(SLICE)).sum());
+        bencher.iter_custom(|rounds| (0..rounds).map(|_| next_slice()).sum());
     });
     group.finish();
     assert_eq!(broken, 0, "what breaks a rule is not the common path");
@@ -184,7 +184,7 @@ fn declared_in_engine(criterion: &mut Criterion, name: &str, contracts: &mut Con
     let without = Tables::default();
     let (mut outputs, mut broken) = (Vec::new(), 0);
     let mut slice_of = |declared: bool| {
-        contracts.with_slice(SLICE, |events, tables| {
+        contracts.with_slice(|events, tables| {
             let tables = if declared { tables } else { &without };
             let begin = Instant::now();
             for event in events {
@@ -207,8 +207,8 @@ fn declared_in_engine(criterion: &mut Criterion, name: &str, contracts: &mut Con
             let (mut with, mut bare) = (Duration::ZERO, Duration::ZERO);
             for round in 0..2 * rounds {
                 // With, without, without, with: neither has always the other before it.
-                let took = slice_of(round % 4 == 0 || round % 4 == 3);
-                *(if round % 4 == 0 || round % 4 == 3 { &mut with } else { &mut bare }) += took;
+                let declared = matches!(round % 4, 0 | 3);
+                *(if declared { &mut with } else { &mut bare }) += slice_of(declared);
             }
             with.saturating_sub(bare)
         });

@@ -168,6 +168,7 @@ impl Engine {
         let turned =
             version.and_then(|version| self.agents.get_mut(agent).turn_to_version(version, event.ts, HASH_KEY, &mut self.detector.model));
         if turned.is_some() {
+            // Perhaps by a further baseline.
             self.weigh(agent);
         }
         self.change_log.note(agent, event, turned);

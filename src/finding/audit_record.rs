@@ -253,7 +253,7 @@ impl AuditRecord {
     /// Never: a record always has a JSON form.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        canonical::bytes(self)
+        canonical::bytes(&serde_json::to_value(self).expect("text keys and finite numbers always have a JSON form"))
     }
 }
 
@@ -301,7 +301,7 @@ pub fn redact(record: &mut Value, names: &[&str]) {
 }
 
 fn commitment(salt: &str, name: &str, member: &Value) -> String {
-    canonical::params_hash(&(salt, name, member))
+    canonical::params_hash(&serde_json::json!([salt, name, member]))
 }
 
 fn hash_of(record: &Value) -> String {

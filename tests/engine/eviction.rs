@@ -11,10 +11,9 @@ fn with_room_for(agents: usize) -> TestShard {
     TestShard::with(config)
 }
 
-fn act(shard: &mut TestShard, agent: &str, ts: i64) {
-    let step = Step { agent: agent.into(), session: String::new(), ts, tool: "read".into(), target: None, bytes_out: 1 };
-    // One id an agent: whoever is remembered sends a duplicate the second time.
-    shard.feed(&step.event(agent));
+fn act(shard: &mut TestShard, agent: &str, ts: i64, event_id: &str) {
+    let step = Step { agent: agent.into(), session: format!("{agent}'s"), ts, tool: "read".into(), target: None, bytes_out: 1 };
+    shard.feed(&step.event(event_id));
 }
 
 /// Agents act at these times, with room for three; then these are remembered.
@@ -22,17 +21,16 @@ fn act(shard: &mut TestShard, agent: &str, ts: i64) {
 fn check(acts: &[(&str, i64)], expected: &[&str]) {
     let mut shard = with_room_for(3);
     for &(agent, ts) in acts {
-        let step = Step { agent: agent.into(), session: String::new(), ts, tool: "read".into(), target: None, bytes_out: 1 };
-        shard.feed(&step.event(&format!("{agent} at {ts}")));
-        // As in `act`, below.
-        act(&mut shard, agent, ts);
+        act(&mut shard, agent, ts, &format!("{agent} at {ts}"));
+        act(&mut shard, agent, ts, agent);
     }
     assert_eq!(shard.engine.known_agents(), expected.len());
     for &agent in expected {
         let mut later = TestShard::with(EngineConfig::default());
         later.engine = shard.engine.clone();
         let before = later.engine.counters().duplicates;
-        act(&mut later, agent, 1_000_000);
+        // Whoever is remembered sends a duplicate.
+        act(&mut later, agent, 1_000_000, agent);
         assert_eq!(later.engine.counters().duplicates, before + 1, "{agent} is forgotten");
     }
 }
@@ -65,13 +63,9 @@ fn an_event_dated_back_does_not_make_an_agent_look_idle() {
 #[test]
 fn the_sessions_of_a_forgotten_agent_are_closed_and_it_begins_anew() {
     let mut shard = with_room_for(1);
-    let mut feed = |agent: &str, ts| {
-        let step = Step { agent: agent.into(), session: format!("{agent}'s"), ts, tool: "read".into(), target: None, bytes_out: 1 };
-        shard.feed(&step.event(&format!("{agent} at {ts}")));
-    };
-    feed("a", 0);
-    feed("b", 1);
-    feed("a", 2);
+    act(&mut shard, "a", 0, "1");
+    act(&mut shard, "b", 1, "2");
+    act(&mut shard, "a", 2, "3");
     assert_eq!(shard.closed(), ["a's", "b's"]);
     assert_eq!(shard.engine.detector().model.agents[0].sessions, 0, "what it taught before is gone");
 }
@@ -81,7 +75,7 @@ fn a_flood_of_invented_agents_takes_no_more_than_was_allowed() {
     let mut shard = with_room_for(100);
     let mut flood = |numbers: std::ops::Range<u32>| {
         for number in numbers {
-            act(&mut shard, &format!("invented-{number}"), i64::from(number));
+            act(&mut shard, &format!("invented-{number}"), i64::from(number), "e");
         }
         shard.engine.agent_bytes()
     };

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Desk, Response};
-use crate::finding::Kind;
+use crate::finding::{Finding, Kind};
 
 /// Time without a repeat after which a finding of its own closes, ms.
-pub(super) const QUIET_MS: i64 = 30 * 60_000;
+const QUIET_MS: i64 = 30 * 60_000;
 
 /// When which agent is due. Follows from the desks, and is no state.
 #[derive(Debug, Clone, Default)]
@@ -65,13 +65,17 @@ impl Response {
     }
 }
 
+/// When a finding that no session holds closes if nothing adds to it, epoch ms. What nobody enforces stays open until somebody does.
+pub(super) fn quiet_at(finding: &Finding) -> Option<i64> {
+    (finding.kind != Kind::EnforcementUnconfirmed).then(|| finding.last_seen.saturating_add(QUIET_MS))
+}
+
 impl Desk {
     /// The earliest time at which time alone changes something, epoch ms.
     fn due(&self, ack_within_ms: i64) -> Option<i64> {
         let standing = self.standing.as_ref().and_then(|standing| standing.due(ack_within_ms));
-        // What nobody enforces stays open until somebody does.
-        let quiet = self.raised.iter().filter(|open| open.finding.kind != Kind::EnforcementUnconfirmed).map(|open| open.finding.last_seen);
-        [self.requests.due(), standing, quiet.min().map(|since| since.saturating_add(QUIET_MS))].into_iter().flatten().min()
+        let quiet = self.raised.iter().filter_map(|open| quiet_at(&open.finding)).min();
+        [self.requests.due(), standing, quiet].into_iter().flatten().min()
     }
 }
 

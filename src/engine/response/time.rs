@@ -3,7 +3,7 @@
 
 use super::super::step_up::Transition;
 use super::super::{Engine, Output};
-use super::agenda::QUIET_MS;
+use super::agenda::quiet_at;
 use super::raised::Alone;
 use crate::event::limits::shown;
 use crate::finding::Kind;
@@ -26,9 +26,7 @@ impl Engine {
                 standing.is_overdue = true;
                 (standing.record.clone(), standing.since)
             });
-            let closed = desk.close_raised(now, |finding| {
-                now.saturating_sub(finding.last_seen) >= QUIET_MS && finding.kind != Kind::EnforcementUnconfirmed
-            });
+            let closed = desk.close_raised(now, |finding| quiet_at(finding).is_some_and(|at| now >= at));
             for transition in transitions {
                 self.keep_transition(&agent, &transition, now, outputs);
             }
@@ -55,7 +53,6 @@ impl Engine {
                 outputs.extend(raised);
             }
         }
-        self.response.plan(self.config.step_up.ack_within_ms);
     }
 
     /// The end of a replayed stream: findings of their own close. Requests and states stay as they are.

@@ -11,7 +11,7 @@ use crate::engine::snapshot::PartName;
 /// How long one commit may be held up by an epoch.
 const SLICE: Duration = Duration::from_millis(5);
 /// Most that one commit carries of an epoch, bytes.
-const SLICE_BYTES: usize = 4 << 20;
+const SLICE_BYTES: u64 = 4 << 20;
 
 /// The epochs of one shard.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Epochs {
             let slot = other_slot(self.in_force.get(&part.name));
             let records = records(&mut self.packer, &part.bytes, epoch, |chunk| form::part_key(&self.input, part.name, slot, chunk));
             running.parts.insert(part.name, Place { epoch, slot, chunks: count(records.len()) });
-            bytes += records.iter().filter_map(|record| record.value.as_ref()).map(Vec::len).sum::<usize>();
+            bytes += records.iter().map(StateRecord::bytes).sum::<u64>();
             step.records.extend(records);
         }
         Phase::Writing(running)

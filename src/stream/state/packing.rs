@@ -85,19 +85,17 @@ pub fn pieces(packed: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::{PIECE_BYTES, Packer, Unpacker, pieces};
 
     #[test]
     fn parts_of_any_size_come_back_whole_and_one_after_the_other() {
         let (mut packer, mut unpacker) = (Packer::new(), Unpacker::new());
         // Bytes that no compressor makes smaller, so that the last part takes several records.
-        let mut state = 1_u64;
-        let noise: Vec<u8> = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            state.to_be_bytes()[0]
-        })
-        .take(3 * PIECE_BYTES)
-        .collect();
+        let mut noise = vec![0; 3 * PIECE_BYTES];
+        ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut noise);
         for (part, records) in [(&b""[..], 1), (b"one", 1), (&[7; 10_000], 1), (&noise, 4)] {
             let compressed = packer.pack(part);
             assert_eq!(pieces(&compressed).count(), records);
