@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 
 use super::{Exit, Failure, Outcome, destination, progress, read_config, timestamp};
-use crate::engine::{Counters, EventScore, SessionEnd, Shard};
+use crate::engine::{Counters, EventScore, Forgotten, SessionEnd, Shard};
 use crate::event::Event;
 use crate::finding::audit_record::AuditRecord;
 use crate::finding::{Finding, StepUpRequest};
@@ -138,7 +138,17 @@ fn stopped(error: ReplayError) -> Failure {
 
 /// What happened, on standard error.
 fn tell(summary: &Summary, seconds: f64) {
-    let Summary { events, counters, budget_unreachable, findings, step_ups, unknown_fields, rejected, control, forgotten } = summary;
+    let Summary {
+        events,
+        counters,
+        budget_unreachable,
+        findings,
+        step_ups,
+        unknown_fields,
+        rejected,
+        control,
+        forgotten: Forgotten { agents, asked },
+    } = summary;
     let Counters { duplicates, late, sessions, withheld, insufficient, quiet, .. } = counters;
     let rate = *events as f64 / seconds.max(1e-9);
     eprintln!("{events} events, {sessions} sessions, {findings} publications of findings, {step_ups} step-up requests; {rate:.0} events/s");
@@ -149,7 +159,8 @@ fn tell(summary: &Summary, seconds: f64) {
         (*unknown_fields, "unknown fields ignored"),
         (*insufficient, "sessions odd, but on too little evidence for a finding"),
         (*quiet, "broken rules of new agents kept quiet"),
-        (*forgotten, "agents forgotten, since there was no room for more (`[memory]`)"),
+        (*agents, "agents forgotten, since there was no room for more (`memory.agents`, `memory.megabytes`)"),
+        (*asked, "agents whose ended requests were forgotten, since there was no room for more (`memory.asked`)"),
         (*withheld, "step-up requests withheld because too many were open"),
     ];
     for (count, what) in remarks {

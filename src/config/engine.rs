@@ -178,11 +178,14 @@ pub struct Pools {
     pub share: bool,
 }
 
-/// The `[memory]` table: how much a shard remembers. What goes beyond costs the agent its memory that has been idle longest.
+/// The `[memory]` table: how much a shard remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// Agents known at one time.
+    /// Agents known at one time; further ones cost the agent its memory that has been idle longest.
     pub agents: usize,
+    /// Agents whose step-up requests are remembered; further ones cost the agent its ended requests that was asked longest ago. While
+    /// something is open of all of them, further questions are withheld.
+    pub asked: usize,
     /// What they taught, in units of 2^20 bytes; by the layout of it, without the allocator's share.
     pub megabytes: u64,
 }
@@ -214,8 +217,8 @@ impl Default for Alarm {
 
 impl Default for Memory {
     fn default() -> Self {
-        // Fleets are far smaller; what is asked about invented names is not bounded by this.
-        Self { agents: 1_000_000, megabytes: 16_384 }
+        // Fleets are far smaller. Requests are written down whole with every epoch, and nobody answers ten thousand.
+        Self { agents: 1_000_000, asked: 10_000, megabytes: 16_384 }
     }
 }
 

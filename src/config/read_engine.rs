@@ -74,6 +74,7 @@ fn memory(table: Section<'_>) -> Memory {
     let default = Memory::default();
     let memory = Memory {
         agents: table.whole("agents", default.agents, 1..=100_000_000),
+        asked: table.whole("asked", default.asked, 1..=1_000_000),
         megabytes: table.whole("megabytes", default.megabytes, 1..=1_000_000),
     };
     table.finish();

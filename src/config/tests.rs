@@ -85,7 +85,7 @@ fn every_key_is_read() {
                   commit_interval_ms = 10, lanes = 2, snapshot_interval = "5m", state_dir = "/s" }
         alarm = { budget = { per_day = 5 }, cold_start = "quiet" }
         pools.share = true
-        memory = { agents = 1000, megabytes = 64 }
+        memory = { agents = 1000, asked = 10, megabytes = 64 }
         step_up = { expires_after = "1h", approvers = ["soc"], acr_values = ["phr"], require_signature = true, max_age = "10m",
                     open = 5, ack_within = "30s" }
         policy = { auto_suspend = true, sensitive = ["*payout*"], shadow_grace = "7d", credential_max_age = "30d", dormant_after = "2w",
@@ -112,7 +112,7 @@ fn every_key_is_read() {
         engine: EngineConfig {
             alarm: Alarm { budget: AlarmBudget::PerDay(5.0), cold_start: ColdStart::Quiet },
             pools: Pools { share: true },
-            memory: Memory { agents: 1_000, megabytes: 64 },
+            memory: Memory { agents: 1_000, asked: 10, megabytes: 64 },
             detect: Detect {
                 clock: Clock::Real,
                 sessions: SessionRules { idle_ms: 600_000, events_max: 100, length_ms: 7_200_000, open_max: 8 },

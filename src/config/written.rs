@@ -49,7 +49,7 @@ impl EngineConfig {
 /// Taken apart by name, here and below, so that a new setting cannot be forgotten.
 fn engine_tables(config: &EngineConfig) -> Table {
     // The key of the trail judges nothing: its value enters neither the hash nor any output.
-    let EngineConfig { alarm, pools, memory: Memory { agents, megabytes }, detect, step_up, policy, audit: Audit { redaction_key } } =
+    let EngineConfig { alarm, pools, memory: Memory { agents, asked, megabytes }, detect, step_up, policy, audit: Audit { redaction_key } } =
         config;
     let Alarm { budget, cold_start } = alarm;
     let budget = match budget {
@@ -61,7 +61,7 @@ fn engine_tables(config: &EngineConfig) -> Table {
     Table::from_iter([
         ("alarm".to_owned(), table([("budget", table([budget])), ("cold_start", word(*cold_start, &COLD_STARTS))])),
         ("pools".to_owned(), table([("share", (*share).into())])),
-        ("memory".to_owned(), table([("agents", whole(*agents)), ("megabytes", whole(*megabytes))])),
+        ("memory".to_owned(), table([("agents", whole(*agents)), ("asked", whole(*asked)), ("megabytes", whole(*megabytes))])),
         ("audit".to_owned(), table([("redaction_key", if redaction_key.is_empty() { "" } else { MASK }.into())])),
         ("detect".to_owned(), detect_table(detect)),
         (

@@ -1,7 +1,7 @@
 //! Memory in total: beyond a number of agents, or of bytes of what they taught, the agent is forgotten that has been idle longest.
 //!
 //! Forgotten is what it taught, what waits for a verdict on it, its event ids and the sums of its limits; it begins anew when it
-//! comes back. What was asked about it, and whether it may act, is remembered by its name and stays; that is outside these bounds.
+//! comes back. What was asked about it, and whether it may act, is remembered by its name, with a bound of its own.
 //!
 //! Who leaves follows from the state alone, so that a shard that was put together again forgets the same agents.
 
@@ -34,6 +34,15 @@ impl Remembered {
     }
 }
 
+/// What was forgotten for want of room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Agents with what they taught.
+    pub agents: u64,
+    /// Agents whose ended requests were forgotten.
+    pub asked: u64,
+}
+
 impl Engine {
     /// Agents known now.
     #[must_use]
@@ -47,9 +56,9 @@ impl Engine {
         self.remembered.total
     }
 
-    /// Agents forgotten for want of room since this was asked last.
-    pub fn take_forgotten(&mut self) -> u64 {
-        std::mem::take(&mut self.remembered.forgotten)
+    /// What was forgotten since this was asked last.
+    pub fn take_forgotten(&mut self) -> Forgotten {
+        Forgotten { agents: std::mem::take(&mut self.remembered.forgotten), asked: self.response.take_forgotten() }
     }
 
     /// Makes the agent of an event known, which it is not yet.

@@ -39,6 +39,7 @@ use sessions::{Session, SessionSlot, Sessions};
 use snapshot::Changes;
 
 pub use crate::govern::Tables;
+pub use eviction::Forgotten;
 pub use output::{EventScore, Output, ScoreState, SessionEnd, Verdict};
 
 use crate::baseline::GroupIndex;

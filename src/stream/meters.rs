@@ -67,6 +67,8 @@ pub struct Meters {
     pub agent_bytes: IntGauge,
     /// Agents forgotten for want of room.
     pub agents_forgotten: IntCounter,
+    /// Agents whose ended requests were forgotten for want of room.
+    pub asked_forgotten: IntCounter,
 }
 
 impl Meters {
@@ -139,6 +141,10 @@ impl Meters {
             ),
             agents: gauge("agents", "Agents remembered now"),
             agent_bytes: gauge("agent_bytes", "Bytes of what the remembered agents taught, by its layout"),
+            asked_forgotten: counter(
+                "asked_forgotten_total",
+                "Agents whose ended requests were forgotten for want of room, see the table memory of the settings",
+            ),
             agents_forgotten: counter("agents_forgotten_total", "Agents forgotten for want of room, see the table memory of the settings"),
             registry,
         }

@@ -1,7 +1,7 @@
 //! What the agents of a shard take of the memory, as the gauges of the process show it.
 
 use super::meters::Meters;
-use crate::engine::Engine;
+use crate::engine::{Engine, Forgotten};
 
 /// A shard's share of the gauges; it is taken back when the shard goes.
 #[derive(Debug)]
@@ -24,7 +24,9 @@ impl Occupancy {
     /// Shows what it is now.
     pub fn update(&mut self, engine: &mut Engine) {
         self.set(engine.known_agents(), engine.agent_bytes());
-        self.meters.agents_forgotten.inc_by(engine.take_forgotten());
+        let Forgotten { agents, asked } = engine.take_forgotten();
+        self.meters.agents_forgotten.inc_by(agents);
+        self.meters.asked_forgotten.inc_by(asked);
     }
 
     fn set(&mut self, agents: usize, bytes: usize) {

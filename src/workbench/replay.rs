@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::control_files::ControlFiles;
 use super::recording::{Line, Recording, RecordingError};
 use crate::config::EngineConfig;
-use crate::engine::{Counters, Engine, EventScore, Output, SessionEnd, Shard, Tables};
+use crate::engine::{Counters, Engine, EventScore, Forgotten, Output, SessionEnd, Shard, Tables};
 use crate::event::native::{self, Origin};
 use crate::event::{DecodeError, Event};
 use crate::finding::audit_record::AuditRecord;
@@ -99,8 +99,8 @@ pub struct Summary {
     pub rejected: BTreeMap<&'static str, Rejected>,
     /// Control records handed to the engine.
     pub control: u64,
-    /// Agents forgotten for want of room.
-    pub forgotten: u64,
+    /// What was forgotten for want of room.
+    pub forgotten: Forgotten,
 }
 
 /// Runs a whole stream through a new engine; sessions still open at its end close there. Control records take effect before the

@@ -1,6 +1,9 @@
 //! More agents than there is room for: the one that has been idle longest is forgotten, and nothing grows.
 
+use std::sync::Arc;
+
 use gaitkeeper::config::EngineConfig;
+use gaitkeeper::engine::Engine;
 use gaitkeeper::workbench::generate::{Generator, Settings, Shape};
 
 use crate::shard::{Step, TestShard};
@@ -81,7 +84,7 @@ fn a_flood_of_invented_agents_takes_no_more_than_was_allowed() {
     };
     let (early, late) = (flood(0..1_000), flood(1_000..20_000));
     assert!(late <= early * 11 / 10, "{early} bytes after a thousand, {late} after twenty thousand");
-    assert_eq!((shard.engine.known_agents(), shard.engine.take_forgotten()), (100, 19_900));
+    assert_eq!((shard.engine.known_agents(), shard.engine.take_forgotten().agents), (100, 19_900));
     assert_eq!(shard.engine.detector().model.agents.len(), 100, "numbers are used again");
     assert!(shard.engine.parts().count() < 200);
 }
@@ -96,5 +99,33 @@ fn what_agents_taught_stays_within_its_bytes() {
         shard.feed_line(&event.line);
         assert!(shard.engine.agent_bytes() <= 1 << 20, "{} bytes", shard.engine.agent_bytes());
     }
-    assert!(shard.engine.take_forgotten() > 0 && shard.engine.known_agents() > 50);
+    assert!(shard.engine.take_forgotten().agents > 0 && shard.engine.known_agents() > 50);
+}
+
+#[test]
+fn a_flood_of_agents_that_no_inventory_knows_asks_no_more_than_there_is_room_for() {
+    let mut config = EngineConfig::default();
+    config.memory.asked = 10;
+    let expires_after = config.step_up.expires_after_ms;
+    let mut shard = TestShard::with(config.clone());
+    shard.declare("agent: a\n");
+    let flood = |shard: &mut TestShard, name: &str, at: i64| {
+        for number in 0..100 {
+            act(shard, &format!("{name}-{number}"), at + number, "e");
+        }
+    };
+    flood(&mut shard, "early", 0);
+    assert_eq!((shard.requests.len(), shard.engine.counters().withheld), (10, 90));
+    assert_eq!(shard.findings.len(), 100, "everybody is told of each");
+    let again = Engine::restore(&Arc::new(config), shard.engine.shard(), shard.engine.parts().collect::<Vec<_>>());
+    let mut restored = TestShard { engine: again.expect("its own parts"), ..TestShard::new() };
+    restored.tables = shard.tables.clone();
+    for shard in [&mut shard, &mut restored] {
+        let before = shard.requests.len();
+        flood(shard, "late", 2 * expires_after);
+        let asked: Vec<&str> = shard.requests[before..].iter().map(|request| request.agent.id.as_str()).collect();
+        assert_eq!(asked, (0..10).map(|number| format!("late-{number}")).collect::<Vec<_>>(), "what expired makes room");
+        assert_eq!((shard.engine.response().len(), shard.engine.take_forgotten().asked), (10, 10));
+    }
+    assert_eq!(shard.engine.digest(), restored.engine.digest());
 }

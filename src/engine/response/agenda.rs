@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Desk, Response};
+use super::{Desk, Holding, Holdings, Response};
 use crate::finding::{Finding, Kind};
 
 /// Time without a repeat after which a finding of its own closes, ms.
@@ -20,12 +20,13 @@ pub struct Agenda {
 }
 
 impl Response {
-    /// Brings the agenda up to the desks.
+    /// Brings the agenda, and the count of what they hold, up to the desks.
     pub(super) fn plan(&mut self, ack_within_ms: i64) {
-        let Self { desks, agenda, due, .. } = self;
+        let Self { desks, agenda, holdings, due, .. } = self;
         for agent in agenda.stale.drain(..) {
             let Some(desk) = desks.get_mut(&*agent) else { continue };
             desk.is_stale = false;
+            holdings.count(desk);
             let planned = desk.due(ack_within_ms);
             let before = std::mem::replace(&mut desk.planned, planned);
             if before != planned {
@@ -45,9 +46,9 @@ impl Response {
 
     /// After a restart the agenda is made anew.
     pub(in super::super) fn plan_anew(&mut self) {
-        self.agenda = Agenda::default();
+        (self.agenda, self.holdings) = (Agenda::default(), Holdings::default());
         for (agent, desk) in &mut self.desks {
-            (desk.name, desk.planned, desk.is_stale) = (agent.as_ref().into(), None, true);
+            (desk.name, desk.planned, desk.is_stale, desk.holding) = (agent.as_ref().into(), None, true, Holding::default());
             self.agenda.stale.push(Arc::clone(&desk.name));
         }
     }

@@ -118,7 +118,12 @@ impl Engine {
     pub(in super::super) fn ask_once(&mut self, wish: &Wish<'_>, outputs: &mut Vec<Output>) {
         let agent: &str = &wish.event.agent_id;
         let (partition, now) = (self.shard.partition, self.stream_ms);
-        let asked = self.response.desk_mut(agent).requests.ask(wish, partition, now, &self.config.step_up);
+        let settings = &self.config.step_up;
+        let asked = if self.response.has_room(agent, self.config.memory.asked, settings.ack_within_ms) {
+            self.response.desk_mut(agent).requests.ask(wish, partition, now, settings)
+        } else {
+            Asked::Withheld
+        };
         let mut record = AuditRecord::new(What::Request, now, agent, "withheld");
         record.event_id = Some(wish.event.event_id.to_string());
         record.finding_id = Some(wish.because.finding_id.to_owned());

@@ -4,6 +4,7 @@
 mod agenda;
 mod control;
 mod event;
+mod holding;
 mod raised;
 mod time;
 mod trail;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use agenda::Agenda;
 pub(super) use event::Responded;
+use holding::{Holding, Holdings};
 
 use super::alarm::OpenFinding;
 use super::audit::Trail;
@@ -45,6 +47,9 @@ pub struct Desk {
     planned: Option<i64>,
     #[serde(skip)]
     is_stale: bool,
+    /// As what it was counted last.
+    #[serde(skip)]
+    holding: Holding,
 }
 
 /// Everything of a shard that tables and clocks touch.
@@ -56,6 +61,8 @@ pub struct Response {
     due: i64,
     #[serde(skip)]
     agenda: Agenda,
+    #[serde(skip)]
+    holdings: Holdings,
     /// Answers that were given again.
     pub repeated_answers: u64,
     /// What was made of the event at hand; empty between events.
@@ -70,6 +77,7 @@ impl Default for Response {
             trail: Trail::default(),
             due: i64::MAX,
             agenda: Agenda::default(),
+            holdings: Holdings::default(),
             repeated_answers: 0,
             at_hand: None,
         }
@@ -81,6 +89,18 @@ impl Response {
     #[must_use]
     pub fn desk(&self, agent: &str) -> Option<&Desk> {
         self.desks.get(agent)
+    }
+
+    /// Number of agents of which anything is remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.desks.len()
+    }
+
+    /// True if nobody was ever asked about, nor stopped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.desks.is_empty()
     }
 
     /// Keeps what was made of the event at hand for its record.

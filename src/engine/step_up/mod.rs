@@ -151,6 +151,12 @@ impl Requests {
         self.tracked.iter().find(|tracked| tracked.request.request_id == request_id)
     }
 
+    /// Whether any may still change.
+    #[must_use]
+    pub fn has_open(&self) -> bool {
+        self.tracked.iter().any(|tracked| tracked.state().is_open())
+    }
+
     /// All that are remembered, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Tracked> {
         self.tracked.iter()
