@@ -34,6 +34,9 @@ pub struct Kafka {
     pub lanes: usize,
     /// Milliseconds between the beginnings of two snapshots of a shard.
     pub snapshot_interval_ms: u64,
+    /// What agents of one shard taught that may be in memory, in units of 2^20 bytes, by its layout; those idle longest wait in the
+    /// state topic.
+    pub resident_megabytes: u64,
     /// Folder of the ordinal locks; `None`: the user's state folder.
     pub state_dir: Option<std::path::PathBuf>,
     /// Passed to librdkafka as it stands.
@@ -102,6 +105,7 @@ impl std::fmt::Debug for Kafka {
             commit_interval_ms,
             lanes,
             snapshot_interval_ms,
+            resident_megabytes,
             state_dir,
             client,
         } = self;
@@ -117,6 +121,7 @@ impl std::fmt::Debug for Kafka {
             .field("commit_interval_ms", commit_interval_ms)
             .field("lanes", lanes)
             .field("snapshot_interval_ms", snapshot_interval_ms)
+            .field("resident_megabytes", resident_megabytes)
             .field("state_dir", state_dir)
             .field("client", &shown)
             .finish()
@@ -135,6 +140,7 @@ impl Default for Kafka {
             commit_interval_ms: 100,
             lanes: 1,
             snapshot_interval_ms: 60_000,
+            resident_megabytes: 1_024,
             state_dir: None,
             client: BTreeMap::new(),
         }

@@ -59,6 +59,7 @@ pub(super) fn kafka(table: Section<'_>) -> Kafka {
         commit_interval_ms: table.whole("commit_interval_ms", default.commit_interval_ms, 1..=5_000),
         lanes: table.whole("lanes", default.lanes, 1..=256),
         snapshot_interval_ms: snapshot_interval(&table, default.snapshot_interval_ms),
+        resident_megabytes: table.whole("resident_megabytes", default.resident_megabytes, 0..=1_000_000),
         state_dir: table.optional("state_dir", "the path of a folder", |raw| match raw {
             Raw::Text(path) | Raw::Untyped(path) => (!path.is_empty()).then(|| PathBuf::from(path)),
             _ => None,

@@ -82,7 +82,7 @@ fn every_key_is_read() {
     let config = accepted(
         r#"
         kafka = { brokers = "a:1, b", group = "g", topic_prefix = "p.", partitions = 12, replication = 3, delivery = "at_least_once",
-                  commit_interval_ms = 10, lanes = 2, snapshot_interval = "5m", state_dir = "/s" }
+                  commit_interval_ms = 10, lanes = 2, snapshot_interval = "5m", resident_megabytes = 0, state_dir = "/s" }
         alarm = { budget = { per_day = 5 }, cold_start = "quiet" }
         pools.share = true
         memory = { agents = 1000, asked = 10, megabytes = 64 }
@@ -160,6 +160,7 @@ fn every_key_is_read() {
             commit_interval_ms: 10,
             lanes: 2,
             snapshot_interval_ms: 300_000,
+            resident_megabytes: 0,
             state_dir: Some("/s".into()),
             ..Kafka::default()
         },
@@ -270,7 +271,7 @@ fn every_mistake_is_named_in_the_order_of_the_file() {
         "[kafka]\nlanes = 0\nx = 1\n[pools]\nshare = 2",
         "f:2:1: `kafka.lanes` is 0, expected a whole number from 1 to 256\n\
          f:3:1: unknown key `kafka.x`, expected one of brokers, group, topic_prefix, partitions, replication, delivery, \
-         commit_interval_ms, lanes, snapshot_interval, state_dir, client\n\
+         commit_interval_ms, lanes, snapshot_interval, resident_megabytes, state_dir, client\n\
          f:5:1: `pools.share` is 2, expected true or false",
     );
 }

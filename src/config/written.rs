@@ -162,6 +162,7 @@ fn kafka_table(kafka: &Kafka) -> Value {
         commit_interval_ms,
         lanes,
         snapshot_interval_ms,
+        resident_megabytes,
         state_dir,
         client,
     } = kafka;
@@ -175,6 +176,7 @@ fn kafka_table(kafka: &Kafka) -> Value {
         ("commit_interval_ms", whole(*commit_interval_ms)),
         ("lanes", whole(*lanes)),
         ("snapshot_interval", duration::written(i64::try_from(*snapshot_interval_ms).unwrap_or(i64::MAX)).into()),
+        ("resident_megabytes", whole(*resident_megabytes)),
     ];
     if let Some(folder) = state_dir {
         entries.push(("state_dir", folder.display().to_string().into()));

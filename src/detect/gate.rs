@@ -96,6 +96,12 @@ impl Learning {
         self.quarantine.iter().find(|waiting| waiting.handle == handle).map(|waiting| (waiting.session.agent, waiting.session.group))
     }
 
+    /// Whether a session of an agent waits.
+    #[must_use]
+    pub fn holds(&self, agent: AgentIndex) -> bool {
+        self.quarantine.iter().any(|waiting| waiting.session.agent == agent)
+    }
+
     /// Forgets what waits of an agent, and what is pinned for it alone.
     pub fn forget(&mut self, agent: AgentIndex) {
         self.quarantine.retain(|waiting| waiting.session.agent != agent);

@@ -50,6 +50,9 @@ pub struct Agent {
     pub baselines: Vec<AgentIndex>,
     /// What judging it against its contract remembers.
     pub declared: AgentState,
+    /// What it taught is not in memory: of all this only its id, its newest event and the numbers of its baselines are right.
+    #[serde(skip)]
+    pub is_away: bool,
     versions: Vec<(u64, AgentIndex)>,
     recent: VecDeque<RecentSession>,
     event_ids: EventIds,
@@ -109,6 +112,28 @@ impl Agents {
         self.by_id.remove(&hash::keyed(agent.id.as_bytes(), self.key));
         self.free.insert(slot);
         agent
+    }
+
+    /// Drops from memory what an agent taught and remembers; who it is stays.
+    pub fn set_aside(&mut self, slot: AgentSlot, model: &mut Model) {
+        let agent = &mut self.slots[slot.0 as usize];
+        let Agent { id, newest_ts, current, baselines, .. } = std::mem::replace(agent, Agent::nobody());
+        for &baseline in &baselines {
+            model.agents[baseline.0 as usize] = AgentBaseline::default();
+        }
+        *agent = Agent { id, newest_ts, current, baselines, is_away: true, ..Agent::nobody() };
+    }
+
+    /// The reverse; false, and nothing has changed, if no such agent is away there.
+    pub fn put_back(&mut self, slot: AgentSlot, agent: Agent, baselines: Vec<AgentBaseline>, model: &mut Model) -> bool {
+        let is_same =
+            |away: &Agent| away.is_away && away.id == agent.id && away.newest_ts == agent.newest_ts && away.baselines == agent.baselines;
+        let Some(away) = self.slots.get_mut(slot.0 as usize).filter(|away| is_same(away)) else { return false };
+        for (&AgentIndex(index), baseline) in agent.baselines.iter().zip(baselines) {
+            model.agents[index as usize] = baseline;
+        }
+        *away = agent;
+        true
     }
 
     /// An agent.
@@ -172,6 +197,7 @@ impl Agent {
             open: Vec::new(),
             newest_begun: 0,
             declared: AgentState::default(),
+            is_away: false,
             versions: Vec::new(),
             recent: VecDeque::new(),
             event_ids: EventIds::default(),

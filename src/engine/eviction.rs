@@ -5,18 +5,15 @@
 //!
 //! Who leaves follows from the state alone, so that a shard that was put together again forgets the same agents.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::agents::AgentSlot;
+use super::idle_queue::IdleQueue;
 use super::{Engine, Output};
 use crate::event::Event;
 
 /// Who has been idle for how long, and what each agent takes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Remembered {
-    /// One entry an agent, at or before the time of its newest event.
-    idle: BinaryHeap<Reverse<(i64, AgentSlot)>>,
+    idle: IdleQueue,
     /// By number of the agent.
     bytes: Vec<usize>,
     total: usize,
@@ -24,6 +21,11 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
+    /// Bytes of what an agent taught.
+    pub fn bytes(&self, agent: AgentSlot) -> usize {
+        self.bytes.get(agent.0 as usize).copied().unwrap_or(0)
+    }
+
     fn set_bytes(&mut self, agent: AgentSlot, bytes: usize) {
         let at = agent.0 as usize;
         if self.bytes.len() <= at {
@@ -65,8 +67,7 @@ impl Engine {
     pub(super) fn meet(&mut self, event: &Event<'_>, outputs: &mut Vec<Output>) -> AgentSlot {
         while self.agents.len() >= self.config.memory.agents && self.forget_idlest(None, outputs) {}
         let agent = self.agents.add(&event.agent_id, event.ts, &mut self.detector.model);
-        self.remembered.idle.push(Reverse((self.agents.get(agent).newest_ts, agent)));
-        self.weigh(agent);
+        self.remember(agent);
         agent
     }
 
@@ -84,30 +85,27 @@ impl Engine {
     }
 
     /// Notes what every agent takes, and who is idle: of an engine that was put together again.
-    pub(super) fn weigh_all(&mut self) {
-        self.remembered = Remembered::default();
-        let known: Vec<_> = self.agents.iter().map(|(slot, agent)| (agent.newest_ts, slot)).collect();
-        for &(_, agent) in &known {
-            self.weigh(agent);
+    pub(super) fn remember_all(&mut self) {
+        let known: Vec<_> = self.agents.iter().map(|(slot, _)| slot).collect();
+        for agent in known {
+            self.remember(agent);
         }
-        self.remembered.idle = known.into_iter().map(Reverse).collect();
     }
 
-    /// Forgets the agent that has been idle longest, of equals the one with the smallest number; false if there is none but `acting`.
+    fn remember(&mut self, agent: AgentSlot) {
+        let newest = self.agents.get(agent).newest_ts;
+        self.remembered.idle.push(newest, agent);
+        self.away.note_here(newest, agent);
+        self.weigh(agent);
+    }
+
+    /// Forgets the agent that has been idle longest; false if there is none but `acting`.
     fn forget_idlest(&mut self, acting: Option<AgentSlot>, outputs: &mut Vec<Output>) -> bool {
-        let mut kept = None;
-        let idlest = loop {
-            let Some(Reverse((since, agent))) = self.remembered.idle.pop() else { break None };
-            let newest = self.agents.get(agent).newest_ts;
-            if newest > since {
-                self.remembered.idle.push(Reverse((newest, agent)));
-            } else if acting == Some(agent) {
-                kept = Some(Reverse((since, agent)));
-            } else {
-                break Some(agent);
-            }
-        };
-        self.remembered.idle.extend(kept);
+        let mut idlest = self.remembered.idle.pop(&self.agents);
+        if let Some(acting) = acting.filter(|_| idlest == acting) {
+            idlest = self.remembered.idle.pop(&self.agents);
+            self.remembered.idle.push(self.agents.get(acting).newest_ts, acting);
+        }
         if let Some(agent) = idlest {
             self.forget_agent(agent, outputs);
         }
@@ -117,6 +115,7 @@ impl Engine {
     fn forget_agent(&mut self, slot: AgentSlot, outputs: &mut Vec<Output>) {
         // Its place in the state must change, or a restart would bring it back.
         self.touch(slot);
+        self.away.forget(self.agents.get(slot), self.remembered.bytes(slot));
         for open in self.agents.get(slot).open.clone() {
             self.close(open, outputs);
         }

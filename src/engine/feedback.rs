@@ -34,6 +34,12 @@ impl AwaitingVerdict {
         self.drifts.push((agent, finding));
     }
 
+    /// Whether a finding of drift of a baseline is open.
+    #[must_use]
+    pub fn holds_drift(&self, agent: AgentIndex) -> bool {
+        self.drifts.iter().any(|(owner, _)| *owner == agent)
+    }
+
     /// Takes out the open findings of drift of a baseline.
     pub fn take_drifts_of(&mut self, agent: AgentIndex) -> impl Iterator<Item = OpenFinding> + use<> {
         let of_agent: Vec<_> = self.drifts.extract_if(.., |(owner, _)| *owner == agent).collect();

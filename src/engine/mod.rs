@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod alarm;
 pub mod audit;
+mod away;
 pub mod budget;
 mod campaigns;
 mod change_log;
@@ -15,6 +16,7 @@ pub mod explain;
 mod feedback;
 mod findings;
 pub mod identifier;
+mod idle_queue;
 mod judge;
 pub mod output;
 pub mod response;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use agents::{AgentSlot, Agents};
+use away::Away;
 use budget::Budget;
 use campaigns::Campaigns;
 use change_log::ChangeLog;
@@ -109,6 +112,7 @@ pub struct Engine {
     counters: Counters,
     changes: Changes,
     remembered: Remembered,
+    away: Away,
 }
 
 impl Engine {
@@ -133,6 +137,7 @@ impl Engine {
             counters: Counters::default(),
             changes: Changes::default(),
             remembered: Remembered::default(),
+            away: Away::default(),
             shard,
             config,
         }
@@ -149,6 +154,7 @@ impl Engine {
     /// Returns the agent whose event it is.
     fn take_event(&mut self, event: &Event<'_>, tables: &Tables, outputs: &mut Vec<Output>) -> AgentSlot {
         let agent = self.agents.find(&event.agent_id).unwrap_or_else(|| self.meet(event, outputs));
+        assert!(!self.agents.get(agent).is_away, "who is away comes back before it acts");
         self.touch(agent);
         if self.agents.get_mut(agent).is_repeat(&event.event_id, HASH_KEY) {
             self.counters.duplicates += 1;

@@ -69,6 +69,15 @@ pub struct Part {
     pub bytes: Vec<u8>,
 }
 
+impl Part {
+    /// The agent of a part in which no session is open, with its baselines.
+    pub(super) fn idle_agent(&self) -> Result<(Agent, Vec<AgentBaseline>), RestoreError> {
+        let AgentRead { agent, baselines, sessions, shown: _ } = read(self)?;
+        let is_whole = sessions.is_empty() && agent.open.is_empty() && agent.baselines.len() == baselines.len();
+        is_whole.then_some((agent, baselines)).ok_or(RestoreError::Misfit { name: self.name })
+    }
+}
+
 /// Why parts do not make an engine.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
@@ -199,6 +208,12 @@ impl Engine {
         }
     }
 
+    /// Whether nothing of the agent has changed since the last epoch began, and that epoch has it.
+    pub(super) fn is_written(&self, agent: AgentSlot) -> bool {
+        let has_changed = self.changes.agents.get(agent.0 as usize).is_some_and(|changed| *changed);
+        !has_changed && !self.changes.waiting.contains(&PartName::Agent(agent.0))
+    }
+
     /// The same for a group.
     pub(super) fn touch_group(&mut self, group: Option<GroupIndex>) {
         if let Some(group) = group
@@ -254,6 +269,7 @@ impl Engine {
             counters,
             changes: _,
             remembered: _,
+            away: _,
         } = self;
         let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         ShardPart {
@@ -271,6 +287,7 @@ impl Engine {
 
     fn agent_part(&self, slot: AgentSlot) -> AgentWritten<'_> {
         let agent = self.agents.get(slot);
+        assert!(!agent.is_away, "who is away has not changed, and what has not changed is not written");
         AgentWritten {
             baselines: agent.baselines.iter().map(|&index| self.detector.model.agent(index)).collect(),
             sessions: agent.open.iter().map(|&open| self.sessions.get(open)).collect(),
@@ -388,7 +405,7 @@ impl Read {
         engine.frozen = frozen;
         engine.handles = handles;
         engine.counters = counters;
-        engine.weigh_all();
+        engine.remember_all();
         Ok(engine)
     }
 }

@@ -1,32 +1,25 @@
-//! One input record: decoded, checked against its key and time, and given to the engine, or turned into a dead letter.
+//! One input record: decoded and checked against its key and time, or turned into a dead letter.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 
-use crate::engine::{Engine, Output, Tables};
+use crate::engine::Shard;
+use crate::event::native::Decoded;
 use crate::event::{DeadLetter, DecodeError, Origin, Source, admission, native};
 
-/// Gives the record's event to the engine; answers how many of its members are not part of a native event. An event without an id is
-/// named by the number of its shard, which is its partition where there is one input.
+/// The record's event. One without an id is named by the number of its shard, which is its partition where there is one input.
 ///
 /// # Errors
-/// When the record cannot be scored; the engine has then not seen it.
-pub fn judge(
-    engine: &mut Engine,
-    tables: &Tables,
-    keyed: bool,
-    message: &BorrowedMessage<'_>,
-    outputs: &mut Vec<Output>,
-) -> Result<u32, DecodeError> {
-    let origin = Origin { partition: engine.shard().partition, offset: message.offset() };
+/// When the record cannot be scored.
+pub fn event<'m>(shard: Shard, keyed: bool, message: &'m BorrowedMessage<'_>) -> Result<Decoded<'m>, DecodeError> {
+    let origin = Origin { partition: shard.partition, offset: message.offset() };
     let decoded = native::decode(message.payload().unwrap_or_default(), origin)?;
     if keyed {
         admission::check_key(&decoded.event, message.key())?;
     }
     admission::check_time(&decoded.event, message.timestamp().to_millis())?;
-    engine.on_event(&decoded.event, tables, outputs);
-    Ok(decoded.unknown_fields)
+    Ok(decoded)
 }
 
 /// The record's event in native form, with its agent. An event without an id is named after its record, topic included: records of

@@ -117,7 +117,9 @@ impl Lane {
             for _ in 0..BATCH {
                 match consumer.poll(wait) {
                     None => break,
-                    Some(Ok(message)) => self.settle(consumer.context().shards().take(&message), &mut failures)?,
+                    Some(Ok(message)) => {
+                        self.settle(consumer.context().shards().take(&message, consumer.context().reader()), &mut failures)?;
+                    }
                     Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => self.skip_deleted(consumer)?,
                     Some(Err(error)) => heard(error)?,
                 }

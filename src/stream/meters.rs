@@ -65,6 +65,10 @@ pub struct Meters {
     pub agents: IntGauge,
     /// Bytes of what they taught, by its layout.
     pub agent_bytes: IntGauge,
+    /// Agents that wait in the state topic.
+    pub agents_away: IntGauge,
+    /// How long it took to bring back one that acts again.
+    pub recall_seconds: Histogram,
     /// Agents forgotten for want of room.
     pub agents_forgotten: IntCounter,
     /// Agents whose ended requests were forgotten for want of room.
@@ -141,6 +145,8 @@ impl Meters {
             ),
             agents: gauge("agents", "Agents remembered now"),
             agent_bytes: gauge("agent_bytes", "Bytes of what the remembered agents taught, by its layout"),
+            agents_away: gauge("agents_away", "Agents of these that wait in the state topic until they act"),
+            recall_seconds: seconds("recall", "Time that an agent took to come back from the state topic"),
             asked_forgotten: counter(
                 "asked_forgotten_total",
                 "Agents whose ended requests were forgotten for want of room, see the table memory of the settings",

@@ -13,6 +13,7 @@ mod outbox;
 pub mod progress;
 mod publish;
 mod rebalance;
+mod recall;
 mod record;
 pub mod restore;
 pub mod service;

@@ -9,6 +9,7 @@ pub struct Occupancy {
     meters: Meters,
     agents: i64,
     bytes: i64,
+    away: i64,
 }
 
 impl Occupancy {
@@ -16,30 +17,31 @@ impl Occupancy {
     #[must_use]
     pub fn of(engine: &mut Engine, meters: &Meters) -> Self {
         engine.take_forgotten();
-        let mut occupancy = Self { meters: meters.clone(), agents: 0, bytes: 0 };
+        let mut occupancy = Self { meters: meters.clone(), agents: 0, bytes: 0, away: 0 };
         occupancy.update(engine);
         occupancy
     }
 
     /// Shows what it is now.
     pub fn update(&mut self, engine: &mut Engine) {
-        self.set(engine.known_agents(), engine.agent_bytes());
+        self.set([engine.known_agents(), engine.agent_bytes(), engine.agents_away()]);
         let Forgotten { agents, asked } = engine.take_forgotten();
         self.meters.agents_forgotten.inc_by(agents);
         self.meters.asked_forgotten.inc_by(asked);
     }
 
-    fn set(&mut self, agents: usize, bytes: usize) {
-        let [agents, bytes] = [agents, bytes].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    fn set(&mut self, now: [usize; 3]) {
+        let [agents, bytes, away] = now.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
         self.meters.agents.add(agents - self.agents);
         self.meters.agent_bytes.add(bytes - self.bytes);
-        (self.agents, self.bytes) = (agents, bytes);
+        self.meters.agents_away.add(away - self.away);
+        (self.agents, self.bytes, self.away) = (agents, bytes, away);
     }
 }
 
 impl Drop for Occupancy {
     fn drop(&mut self) {
-        self.set(0, 0);
+        self.set([0; 3]);
     }
 }
 

@@ -11,11 +11,12 @@ use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, config::RDKafkaLogLevel};
 
 use super::link::Link;
-use super::record::{InputPartition, Record};
+use super::record::{InputPartition, Record, Sent};
 use super::watchdog::Watch;
 use super::{Stop, client};
 use crate::config::Kafka;
@@ -38,6 +39,17 @@ pub enum Failed {
     Broken(KafkaError),
 }
 
+/// A record of state with the offset at which it was committed.
+#[derive(Debug)]
+pub struct Placed {
+    /// The partition whose state it is.
+    pub from: InputPartition,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its offset.
+    pub offset: i64,
+}
+
 /// The producer of a lane with what it has not yet committed.
 pub struct Outbox {
     producer: ThreadedProducer<Deliveries>,
@@ -48,6 +60,7 @@ pub struct Outbox {
     unconfirmed: Vec<Record>,
     /// How many of `unconfirmed` the producer has taken in the open transaction.
     sent: usize,
+    placed: Vec<Placed>,
     watch: Arc<Watch>,
     stop: Stop,
 }
@@ -58,10 +71,18 @@ impl Outbox {
     /// # Errors
     /// When the producer cannot be made or the brokers refuse it.
     pub fn open(kafka: &Kafka, transactional_id: Option<&str>, link: Arc<Link>, watch: Arc<Watch>, stop: Stop) -> Result<Self, KafkaError> {
-        let deliveries = Deliveries { link, failures: Mutex::new(Vec::new()) };
+        let deliveries = Deliveries { link, failures: Mutex::default(), offsets: Mutex::default() };
         let producer = ThreadedProducer::from_config_and_context(&client::producer(kafka, transactional_id), deliveries)?;
-        let outbox =
-            Self { producer, transactional: transactional_id.is_some(), open: false, unconfirmed: Vec::new(), sent: 0, watch, stop };
+        let outbox = Self {
+            producer,
+            transactional: transactional_id.is_some(),
+            open: false,
+            unconfirmed: Vec::new(),
+            sent: 0,
+            placed: Vec::new(),
+            watch,
+            stop,
+        };
         if outbox.transactional {
             outbox.insist("init_transactions", || outbox.producer.init_transactions(CALL)).map_err(|(_, error)| error)?;
         }
@@ -110,6 +131,19 @@ impl Outbox {
         committed
     }
 
+    /// Where the records of state are that were committed since this was asked last.
+    pub fn take_placed(&mut self) -> Vec<Placed> {
+        std::mem::take(&mut self.placed)
+    }
+
+    fn note_offsets(&mut self) {
+        for (index, offset) in self.producer.context().take_offsets() {
+            if let Some(record) = self.unconfirmed.get_mut(index) {
+                self.placed.push(Placed { from: record.from, key: record.key.take().unwrap_or_default(), offset });
+            }
+        }
+    }
+
     /// Gives up the open transaction and forgets the records of partitions that `keep` refuses.
     ///
     /// # Errors
@@ -126,6 +160,7 @@ impl Outbox {
             return Ok(());
         }
         self.insist("abort_transaction", || self.producer.abort_transaction(CALL)).map_err(|(_, error)| Failed::Broken(error))?;
+        self.producer.context().take_offsets();
         self.shorten_refused();
         Ok(())
     }
@@ -184,6 +219,7 @@ impl Outbox {
         match step {
             Ok(()) => {
                 self.open = false;
+                self.note_offsets();
                 Ok(())
             }
             Err(failure) => Err(self.failed(failure)),
@@ -192,6 +228,7 @@ impl Outbox {
 
     fn commit_plainly<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, offsets: &TopicPartitionList) -> Result<(), Failed> {
         self.flush();
+        self.note_offsets();
         let failures = self.producer.context().take_failures();
         if let Some((_, code)) = failures.first() {
             self.sent = 0;
@@ -284,10 +321,11 @@ impl Class {
     }
 }
 
-/// Collects the records that the brokers refused.
+/// Collects the records that the brokers refused, and the offsets of those whose partition was given: records of state.
 struct Deliveries {
     link: Arc<Link>,
     failures: Mutex<Vec<(usize, RDKafkaErrorCode)>>,
+    offsets: Mutex<Vec<(usize, i64)>>,
 }
 
 impl Deliveries {
@@ -296,6 +334,11 @@ impl Deliveries {
         let mut failures = std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
         failures.sort_unstable_by_key(|&(index, _)| index);
         failures
+    }
+
+    /// Accepted records by their place in the outbox, with their offsets.
+    fn take_offsets(&self) -> Vec<(usize, i64)> {
+        std::mem::take(&mut *self.offsets.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -312,10 +355,17 @@ impl ClientContext for Deliveries {
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        if let Err((error, _)) = result {
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            self.failures.lock().unwrap_or_else(PoisonError::into_inner).push((index, code));
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: usize) {
+        let Sent { index, is_state } = Sent::from(sent);
+        match result {
+            Ok(record) if is_state => {
+                self.offsets.lock().unwrap_or_else(PoisonError::into_inner).push((index, record.offset()));
+            }
+            Ok(_) => (),
+            Err((error, _)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                self.failures.lock().unwrap_or_else(PoisonError::into_inner).push((index, code));
+            }
         }
     }
 }

@@ -57,6 +57,11 @@ impl Ownership {
         Self { shards: Mutex::new(shards), assembly, reader, link, watch, stop }
     }
 
+    /// Reads the state topic; `None` where no state is kept.
+    pub fn reader(&self) -> Option<&StateReader> {
+        self.reader.as_ref()
+    }
+
     /// The shards. Never held while the consumer is polled, which may call back.
     pub fn shards(&self) -> MutexGuard<'_, Shards> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)

@@ -34,10 +34,31 @@ pub struct Record {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
+/// What comes back with the acknowledgement of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Its place in the outbox.
+    pub index: usize,
+    /// Whether it is a record of state, whose partition is given.
+    pub is_state: bool,
+}
+
+impl From<usize> for Sent {
+    fn from(number: usize) -> Self {
+        Self { index: number >> 1, is_state: number & 1 == 1 }
+    }
+}
+
+impl From<Sent> for usize {
+    fn from(Sent { index, is_state }: Sent) -> Self {
+        index << 1 | Self::from(is_state)
+    }
+}
+
 impl Record {
-    /// The record in the client library's form; `index` comes back with the acknowledgement.
+    /// The record in the client library's form; what says that it is the record `index` comes back with the acknowledgement.
     pub fn as_sent(&self, index: usize) -> BaseRecord<'_, [u8], [u8], usize> {
-        let mut record = BaseRecord::with_opaque_to(&self.topic, index);
+        let mut record = BaseRecord::with_opaque_to(&self.topic, Sent { index, is_state: self.partition.is_some() }.into());
         record.partition = self.partition;
         record.key = self.key.as_deref();
         record.payload = self.value.as_deref();

@@ -124,7 +124,7 @@ pub fn restore(
     let placed = stored.commands(&prefix).map_err(StoredError::from)?;
     let (mut engine, epochs, at, first_command) = match stored.take_complete(&prefix)? {
         None => (Engine::new(config, shard), epochs, checkpoint.began, 0),
-        Some(Complete { epoch, manifest, parts }) => {
+        Some(Complete { epoch, manifest, parts, offsets }) => {
             if epoch.config != config.hash() {
                 tracing::warn!(
                     topic,
@@ -134,7 +134,7 @@ pub fn restore(
                     "the state was learned under another configuration; what is re-applied now may differ from it"
                 );
             }
-            (Engine::restore(&config, shard, parts)?, epochs.after(&epoch, &manifest), epoch.at, epoch.commands)
+            (Engine::restore(&config, shard, parts)?, epochs.after(&epoch, &manifest, offsets), epoch.at, epoch.commands)
         }
     };
     let mut applied = 0;
@@ -148,8 +148,11 @@ pub fn restore(
             repeat(&mut engine, &placed.command, &mut then, &mut outputs);
         }
         // What cannot be scored has become a dead letter before.
-        applied += u64::from(intake::judge(&mut engine, then.tables(), keyed, message, &mut outputs).is_ok());
-        outputs.clear();
+        if let Ok(decoded) = intake::event(shard, keyed, message) {
+            engine.on_event(&decoded.event, then.tables(), &mut outputs);
+            outputs.clear();
+            applied += 1;
+        }
     })?;
     for placed in waiting {
         repeat(&mut engine, &placed.command, &mut then, &mut outputs);

@@ -20,7 +20,7 @@ use super::record::InputPartition;
 use super::restore::Restored;
 use super::state::commands::Command;
 use super::state::form::{self, Checkpoint, StateRecord};
-use super::state::{Commands, Epochs};
+use super::state::{Commands, Epochs, StateReader};
 use super::table_history::Now;
 use super::tables::{Positions, TableFollower};
 use super::topic::TopicNames;
@@ -79,7 +79,7 @@ pub enum Work {
 /// One owned partition.
 pub(super) struct Owned {
     pub(super) engine: Engine,
-    occupancy: Occupancy,
+    pub(super) occupancy: Occupancy,
     /// The next offset to take.
     pub(super) next: i64,
     /// The next offset to take, as the group has it.
@@ -89,7 +89,7 @@ pub(super) struct Owned {
     /// The offset at which it began without any state.
     began: i64,
     /// Its snapshots; `None` where no state is kept.
-    epochs: Option<Epochs>,
+    pub(super) epochs: Option<Epochs>,
     /// What moved it beside its events.
     pub(super) commands: Commands,
     /// How far it has judged the control tables.
@@ -159,29 +159,38 @@ impl Shards {
     /// ignored.
     ///
     /// # Errors
-    /// When the open transaction cannot go on; the record counts as taken all the same.
-    pub fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Failed> {
+    /// When the open transaction cannot go on; the record counts as taken all the same. One whose agent cannot come back from the
+    /// state topic does not: the lane is broken then, and takes nothing any more.
+    pub fn take(&mut self, message: &BorrowedMessage<'_>, reader: Option<&StateReader>) -> Result<(), Failed> {
         let Some(from) = self.place(message.topic(), message.partition()) else { return Ok(()) };
-        if self.owned.get(&from).is_none_or(|owned| message.offset() < owned.next) {
+        if self.broken.is_some() || self.owned.get(&from).is_none_or(|owned| message.offset() < owned.next) {
             return Ok(());
         }
         // A shard that has just come must have judged the tables before its first event.
         let caught_up = self.catch_up(from);
+        let keyed = self.assembly.inputs[from.input].keyed;
+        let scores = self.assembly.work == Work::Score;
+        let decoded = scores.then(|| intake::event(self.assembly.shard(from), keyed, message));
+        if let Some(Ok(decoded)) = &decoded
+            && !self.recall(from, &decoded.event.agent_id, reader)
+        {
+            return caught_up;
+        }
         let Some(owned) = self.owned.get_mut(&from) else { return caught_up };
         owned.next = message.offset() + 1;
         self.uncommitted_since.get_or_insert_with(Instant::now);
         let meters = &self.assembly.meters;
         meters.records.inc();
-        let keyed = self.assembly.inputs[from.input].keyed;
-        if self.assembly.work == Work::Ingest {
+        let Some(decoded) = decoded else {
             let sent = self.pass_on(from, message);
             return caught_up.and(sent);
-        }
-        let tables = self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables);
-        let taken = match intake::judge(&mut owned.engine, tables, keyed, message, &mut self.outputs) {
-            Ok(unknown_fields) => {
+        };
+        let taken = match decoded {
+            Ok(decoded) => {
+                let tables = self.follower.as_ref().map_or(&self.no_tables, TableFollower::tables);
+                owned.engine.on_event(&decoded.event, tables, &mut self.outputs);
                 meters.events.inc();
-                meters.unknown_fields.inc_by(u64::from(unknown_fields));
+                meters.unknown_fields.inc_by(u64::from(decoded.unknown_fields));
                 self.publish(from)
             }
             Err(error) => {
@@ -260,6 +269,7 @@ impl Shards {
         self.assembly.meters.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.assembly.meters.commits.inc();
         self.uncommitted_since = None;
+        self.note_placed();
         for (from, owned) in &mut self.owned {
             if owned.committed < owned.next {
                 owned.committed = owned.next;
@@ -310,6 +320,7 @@ impl Shards {
                 step.records.push(owned.commands.note(&prefix(), owned.next, reached));
             }
             let runs = epochs.is_running();
+            owned.send_away(self.assembly.config.kafka.resident_megabytes);
             if runs {
                 // Another commit must follow, even if no event does.
                 self.uncommitted_since.get_or_insert_with(Instant::now);

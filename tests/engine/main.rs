@@ -1,5 +1,6 @@
 //! One shard from outside: sessions, what renaming and shifting must not change, and bounds under hostile streams.
 
+mod away;
 mod bounds;
 mod campaigns;
 mod context;

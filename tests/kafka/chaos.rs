@@ -163,6 +163,8 @@ fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
     let Some(mut broker) = Broker::private(&format!("chaos-{seed}")) else { return };
     let mut stand = settings.iter().fold(Stand::new(&broker, "chaos", PARTITIONS), |stand, (name, value)| stand.with(name, value));
     stand.config.kafka.snapshot_interval_ms = 1_000;
+    // Agents leave memory whenever they can.
+    stand.config.kafka.resident_megabytes = 0;
     let slices = usize::try_from(seconds).expect("small") * 1000 / 250;
     let lines = fleet(seed, slices * SLICE);
     let feed = || {

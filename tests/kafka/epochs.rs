@@ -58,7 +58,7 @@ impl Writer {
     #[track_caller]
     fn in_force<'r>(&self, records: impl Iterator<Item = &'r StateRecord>) -> Option<i64> {
         let mut stored = Stored::default();
-        records.for_each(|record| stored.take(&record.key, record.value.as_deref()));
+        (0..).zip(records).for_each(|(offset, record)| stored.take(&record.key, offset, record.value.as_deref()));
         let complete = stored.take_complete(INPUT).expect("a record of the epoch in force is gone")?;
         let at = complete.epoch.at;
         let engine = Engine::restore(&self.config, SHARD, complete.parts).expect("parts of one epoch");

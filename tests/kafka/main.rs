@@ -14,6 +14,7 @@ mod epochs;
 mod events;
 mod forced;
 mod gate;
+mod idle;
 mod ingest;
 mod injected;
 mod measured;

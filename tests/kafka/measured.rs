@@ -143,3 +143,42 @@ fn state_takes_fewer_than_300_bytes_an_event() {
     assert!(bytes < 300.0);
     serving.stop().expect("a clean end");
 }
+
+#[test]
+fn agents_that_come_back_are_read_from_the_state_topic_one_by_one() {
+    let Some(broker) = wanted("measured-recall") else { return };
+    let agents = 5_000;
+    let mut stand = Stand::new(&broker, "recall", 1);
+    stand.config.kafka.snapshot_interval_ms = 1_000;
+    stand.config.kafka.resident_megabytes = 0;
+    let serving = stand.serve();
+    let act = |number: usize, ts: i64, session: i64| {
+        let line = format!(r#"{{"ts":{ts},"agent_id":"a-{number}","session_id":"{session}","tool":"read","event_id":"{ts}"}}"#);
+        (format!("a-{number}"), line.into_bytes())
+    };
+    let send = |records: Vec<(String, Vec<u8>)>| crate::state::produce(&stand, &records);
+    let mut ts = 1_700_000_000_000;
+    for session in 0..20 {
+        ts += 7_200_000;
+        send((0..agents).map(|number| act(number, ts, session)).collect());
+    }
+    ts += 7_200_000;
+    // Somebody else, so that all of their sessions are over.
+    send(vec![act(agents, ts, 0)]);
+    wait_until("agents leave memory", || serving.meters.agents_away.get() == i64::try_from(agents).expect("small"));
+    let before = seconds(&serving.meters, "gaitkeeper_recall_seconds");
+    let since = Instant::now();
+    send((0..agents).map(|number| act(number, ts + 1, 21)).collect());
+    wait_until_consumed(&stand, 21 * agents + 1);
+    let took = since.elapsed().as_secs_f64();
+    let (count, sum, longest) = seconds(&serving.meters, "gaitkeeper_recall_seconds");
+    let back = count - before.0;
+    eprintln!(
+        "{back} of {agents} agents came back within {took:.1} s: {:.2} ms each, the longest up to {:.0} ms; {} bytes an agent",
+        1_000.0 * (sum - before.1) / back as f64,
+        1_000.0 * longest,
+        serving.meters.agent_bytes.get() / serving.meters.agents.get()
+    );
+    assert!(back > 0);
+    serving.stop().expect("a clean end");
+}

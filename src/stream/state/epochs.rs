@@ -21,7 +21,7 @@ pub struct Epochs {
     config: String,
     next_number: u64,
     /// The parts of the newest complete epoch.
-    in_force: BTreeMap<PartName, Place>,
+    in_force: BTreeMap<PartName, Kept>,
     manifest: Option<Place>,
     /// Where the newest epoch began; before it there is nothing to write.
     last_at: Option<i64>,
@@ -44,7 +44,25 @@ enum Phase {
 #[derive(Debug)]
 struct Running {
     epoch: Epoch,
-    parts: BTreeMap<PartName, Place>,
+    parts: BTreeMap<PartName, Kept>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    place: Place,
+    /// Of its record, once the brokers have said it; of an agent that takes one record.
+    offset: Option<i64>,
+}
+
+/// The record that is a part of the newest complete epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Its key.
+    pub key: String,
+    /// Its offset in the shard's partition of the state topic.
+    pub offset: i64,
+    /// The epoch that wrote it.
+    pub epoch: u64,
 }
 
 /// What a step gave.
@@ -80,8 +98,11 @@ impl Epochs {
 
     /// Goes on after a complete epoch.
     #[must_use]
-    pub fn after(mut self, epoch: &Epoch, parts: &Manifest) -> Self {
-        self.in_force = parts.iter().copied().collect();
+    pub fn after(mut self, epoch: &Epoch, parts: &Manifest, offsets: impl IntoIterator<Item = (PartName, i64)>) -> Self {
+        self.in_force = parts.iter().map(|&(name, place)| (name, Kept { place, offset: None })).collect();
+        for (name, offset) in offsets {
+            self.in_force.entry(name).and_modify(|kept| kept.offset = Some(offset));
+        }
         self.manifest = Some(epoch.manifest);
         self.last_at = Some(epoch.at);
         self
@@ -111,6 +132,31 @@ impl Epochs {
             }
         };
         step
+    }
+
+    /// A record of the state topic was committed at `offset`.
+    pub fn place(&mut self, key: &str, offset: i64) {
+        let (Phase::Writing(running) | Phase::Written(running) | Phase::Announced(running)) = &mut self.phase else { return };
+        let Some((agent, slot)) = form::agent_of(&self.input, key) else { return };
+        if let Some(kept) = running.parts.get_mut(&PartName::Agent(agent))
+            && kept.place == (Place { epoch: running.epoch.number, slot, chunks: 1 })
+        {
+            kept.offset = Some(offset);
+        }
+    }
+
+    /// Where a part of the newest complete epoch is, if it is a record of its own and that is known.
+    #[must_use]
+    pub fn find(&self, name: PartName) -> Option<Whereabouts> {
+        let Kept { place, offset } = self.in_force.get(&name)?;
+        let key = form::part_key(&self.input, name, place.slot, 0);
+        Some(Whereabouts { key, offset: (*offset)?, epoch: place.epoch })
+    }
+
+    /// Whether [`Self::find`] finds it.
+    #[must_use]
+    pub fn holds(&self, name: PartName) -> bool {
+        self.in_force.get(&name).is_some_and(|kept| kept.offset.is_some())
     }
 
     /// Whether a commit is needed for the running epoch to go on.
@@ -144,9 +190,10 @@ impl Epochs {
                 return Phase::Written(running);
             };
             let epoch = running.epoch.number;
-            let slot = other_slot(self.in_force.get(&part.name));
+            let slot = other_slot(self.in_force.get(&part.name).map(|kept| &kept.place));
             let records = records(&mut self.packer, &part.bytes, epoch, |chunk| form::part_key(&self.input, part.name, slot, chunk));
-            running.parts.insert(part.name, Place { epoch, slot, chunks: count(records.len()) });
+            let place = Place { epoch, slot, chunks: count(records.len()) };
+            running.parts.insert(part.name, Kept { place, offset: None });
             bytes += records.iter().map(StateRecord::bytes).sum::<u64>();
             step.records.extend(records);
         }
@@ -154,7 +201,7 @@ impl Epochs {
     }
 
     fn list(&mut self, running: &mut Running, step: &mut Step) {
-        let manifest: Manifest = running.parts.iter().map(|(&name, &place)| (name, place)).collect();
+        let manifest: Manifest = running.parts.iter().map(|(&name, kept)| (name, kept.place)).collect();
         let Place { epoch, slot, .. } = running.epoch.manifest;
         let records = records(&mut self.packer, &form::written(&manifest), epoch, |chunk| form::manifest_key(&self.input, slot, chunk));
         running.epoch.manifest.chunks = count(records.len());

@@ -135,6 +135,14 @@ pub fn part_key(prefix: &str, name: PartName, slot: u8, chunk: u32) -> String {
     }
 }
 
+/// The number of the agent and the slot of a record that is the first of an agent's part.
+#[must_use]
+pub fn agent_of(prefix: &str, key: &str) -> Option<(u32, u8)> {
+    let (number, place) = key.strip_prefix(prefix)?.strip_prefix("/agent-")?.split_once('.')?;
+    let slot = place.strip_suffix(".0")?;
+    Some((number.parse().ok()?, slot.parse().ok()?))
+}
+
 /// A value in its form.
 ///
 /// # Panics

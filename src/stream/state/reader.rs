@@ -92,7 +92,7 @@ impl StateReader {
         self.whole(topic, partitions, |record| {
             let key = std::str::from_utf8(record.key().unwrap_or_default()).unwrap_or_default();
             if let Some(stored) = stored.get_mut(&record.partition()) {
-                stored.take(key, record.payload());
+                stored.take(key, record.offset(), record.payload());
             }
         })?;
         Ok(stored)
@@ -112,7 +112,7 @@ impl StateReader {
         if open.is_empty() {
             return Ok(());
         }
-        self.read(topic, &list, |heard| {
+        self.read(&self.committed, topic, &list, |heard| {
             match heard {
                 Heard::Record(record) => take(record),
                 Heard::End(partition) => open.retain(|&other| other != partition),
@@ -141,7 +141,7 @@ impl StateReader {
         }
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(start))?;
-        self.read(topic, &list, |heard| match heard {
+        self.read(&self.committed, topic, &list, |heard| match heard {
             Heard::Record(record) if record.offset() < to => {
                 take(record);
                 record.offset() + 1 >= to
@@ -150,6 +150,27 @@ impl StateReader {
             Heard::Record(_) | Heard::End(_) => true,
         })?;
         Ok(start)
+    }
+
+    /// The value of one record of which it is known that it was committed; `None` if it is not there any more.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn record(&self, topic: &str, partition: i32, offset: i64, key: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        let mut value = None;
+        // What others have open must not hide it.
+        self.read(&self.uncommitted, topic, &list, |heard| {
+            if let Heard::Record(record) = heard
+                && record.offset() == offset
+                && record.key() == Some(key.as_bytes())
+            {
+                value = record.payload().map(<[u8]>::to_vec);
+            }
+            true
+        })?;
+        Ok(value)
     }
 
     /// The oldest offset of a partition that is still there.
@@ -193,11 +214,17 @@ impl StateReader {
     }
 
     /// Reads until `take` has enough.
-    fn read(&self, topic: &str, list: &TopicPartitionList, mut take: impl FnMut(Heard<'_>) -> bool) -> Result<(), ReadError> {
-        self.committed.assign(list)?;
+    fn read(
+        &self,
+        client: &BaseConsumer<Listener>,
+        topic: &str,
+        list: &TopicPartitionList,
+        mut take: impl FnMut(Heard<'_>) -> bool,
+    ) -> Result<(), ReadError> {
+        client.assign(list)?;
         let mut heard = Instant::now();
         let result = loop {
-            match self.committed.poll(POLL) {
+            match client.poll(POLL) {
                 Some(Ok(record)) => {
                     heard = Instant::now();
                     if take(Heard::Record(&record)) {
@@ -225,7 +252,7 @@ impl StateReader {
                 break Err(ReadError::Silent { topic: topic.to_owned() });
             }
         };
-        self.committed.unassign()?;
+        client.unassign()?;
         result
     }
 
