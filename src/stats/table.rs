@@ -1,16 +1,20 @@
 //! Values by 64-bit key, for the many small tables of an agent: the values lie close together in one list, and only the index beside
 //! it has free places. A plain hash table would keep a free place of full size for every value or two.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::hash::BuildHasher;
+use std::marker::PhantomData;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
 
 /// Room for so many values is made at first; later a quarter of what is there.
 const ROOM_MIN: usize = 4;
+/// Most values that are made room for on the word of stored bytes alone.
+const ROOM_BY_HINT_MAX: usize = 4096;
 const HASHER: FixedState = FixedState::with_seed(0);
 
 /// Values by key. In stored state a map in the order of its keys.
@@ -125,8 +129,26 @@ impl<V: Serialize> Serialize for Table<V> {
 
 impl<'de, V: Deserialize<'de> + Default> Deserialize<'de> for Table<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut table = Self::default();
-        for (key, value) in BTreeMap::deserialize(deserializer)? {
+        deserializer.deserialize_map(Filled(PhantomData))
+    }
+}
+
+struct Filled<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de> + Default> Visitor<'de> for Filled<V> {
+    type Value = Table<V>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map by 64-bit key")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<V>, A::Error> {
+        let room = map.size_hint().unwrap_or(0).min(ROOM_BY_HINT_MAX);
+        let index = HashTable::with_capacity(room);
+        let mut entries = Vec::new();
+        entries.reserve_exact(room);
+        let mut table = Table { index, entries };
+        while let Some((key, value)) = map.next_entry()? {
             *table.or_default(key) = value;
         }
         Ok(table)
