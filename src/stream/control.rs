@@ -88,6 +88,8 @@ impl Shards {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
         let Self { assembly, owned, follower: Some(follower), outbox, state, outputs, uncommitted_since, .. } = self else { return Ok(()) };
         let Some(owned) = owned.get_mut(&from) else { return Ok(()) };
+        // Also where no events come that would lead to commits.
+        owned.send_away(assembly.config.kafka.resident_megabytes);
         owned.engine.on_tick(now, follower.tables(), outputs);
         if outputs.is_empty() {
             return Ok(());
