@@ -34,7 +34,10 @@ impl Shards {
         let back = fetch(reader, epochs, topic, from.partition, name).and_then(|part| Ok(owned.engine.bring_back(&part)?));
         self.assembly.meters.recall_seconds.observe(since.elapsed().as_secs_f64());
         if let Err(error) = back {
-            tracing::error!(topic, from.partition, agent_id, %error, "an idle agent cannot come back from the state topic");
+            // At a stop nothing is wrong with the agent: its event is read again by whoever comes next.
+            if !matches!(error, RecallFailed::Read(ReadError::Stopped)) {
+                tracing::error!(topic, from.partition, agent_id, %error, "an idle agent cannot come back from the state topic");
+            }
             self.break_down(LaneError::Unread(error.to_string()));
             return false;
         }
