@@ -41,6 +41,7 @@ impl Shards {
             self.break_down(LaneError::Unread(error.to_string()));
             return false;
         }
+        tracing::debug!(topic, from.partition, agent_id, "an idle agent came back");
         true
     }
 

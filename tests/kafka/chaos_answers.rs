@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
 use crate::broker::Broker;
-use crate::chaos::{setting, weather};
+use crate::chaos::{Weathered, setting, weather};
 use crate::events::PARTITIONS;
 use crate::stand::{PATIENCE, Stand};
 use crate::stepup::now_ms;
@@ -208,8 +208,9 @@ fn a_storm_over_questions_and_answers_counts_each_once() {
         *approved.lock().expect("nobody panicked") = people.approved;
         is_over.store(true, Ordering::Release);
     };
-    let (started, restored) = weather(&mut broker, &stand, SETTINGS, (seed, seconds), feed, || is_over.load(Ordering::Acquire));
+    let Weathered { instances, restored, .. } =
+        weather(&mut broker, &stand, SETTINGS, (seed, seconds), feed, || is_over.load(Ordering::Acquire));
     let approved = *approved.lock().expect("nobody panicked");
     assert_each_once(&stand, total, approved);
-    eprintln!("seed {seed}: {total} refunds held, {approved} approved and executed, {started} instances, {restored} restores: each once");
+    eprintln!("seed {seed}: {total} refunds held, {approved} approved and executed, {instances} instances, {restored} restores: each once");
 }

@@ -15,7 +15,10 @@ impl Process {
     /// Starts `gaitkeeper` with these arguments.
     pub fn start(folder: &Path, name: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gaitkeeper"));
-        Self::of(command.args(arguments).env("GAITKEEPER_LOG", "info"), folder.join(format!("{name}.said")))
+        Self::of(
+            command.args(arguments).env("GAITKEEPER_LOG", "info,gaitkeeper::stream::recall=debug"),
+            folder.join(format!("{name}.said")),
+        )
     }
 }
 
@@ -24,19 +27,22 @@ pub fn config_file(stand: &Stand, folder: &Path) -> String {
     let kafka = &stand.config.kafka;
     let state = kafka.state_dir.as_ref().expect("set by the stand");
     let mut text = format!(
-        "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\nsnapshot_interval = \"{}s\"\ncommit_interval_ms = {}\n",
+        "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\ntopic_prefix = \"{}\"\npartitions = {}\nstate_dir = \"{}\"\nsnapshot_interval = \"{}s\"\ncommit_interval_ms = {}\nresident_megabytes = {}\n",
         kafka.brokers,
         kafka.group,
         kafka.topic_prefix,
         kafka.partitions,
         state.display(),
         kafka.snapshot_interval_ms / 1000,
-        kafka.commit_interval_ms
+        kafka.commit_interval_ms,
+        kafka.resident_megabytes
     );
     for (name, value) in &kafka.client {
         writeln!(text, "client.\"{name}\" = \"{value}\"").expect("a String takes everything");
     }
-    write!(text, "[admin]\nlisten = \"{}\"\n", stand.config.admin_listen).expect("a String takes everything");
+    let idle_s = stand.config.engine.detect.sessions.idle_ms / 1000;
+    write!(text, "[detect.sessions]\nidle = \"{idle_s}s\"\n[admin]\nlisten = \"{}\"\n", stand.config.admin_listen)
+        .expect("a String takes everything");
     let path = folder.join("gaitkeeper.toml");
     fs::write(&path, text).expect("a writable folder");
     path.to_str().expect("UTF-8").to_owned()
