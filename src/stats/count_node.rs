@@ -1,18 +1,15 @@
 //! Back-off counts of one context (DETECTION.md, section 1.1): a categorical distribution that knows how much it does not know.
 
-use std::fmt;
 use std::hash::Hash;
-use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 /// A symbol small enough to be stored by value, whose lowest bit is bit 0 of its text's FNV-1a hash.
-pub trait Symbol: Copy + Eq + Ord + Hash + fmt::Debug {
+pub trait Symbol: Copy + Eq + Ord + Hash + std::fmt::Debug {
     /// Entries kept without an allocation: an array, as long as leaves a node small.
-    type Inline: AsRef<[(Self, u16)]> + AsMut<[(Self, u16)]> + Copy + Default + fmt::Debug;
+    type Inline: AsRef<[(Self, u16)]> + AsMut<[(Self, u16)]> + Copy + Default + std::fmt::Debug;
 
     /// Bit 0 of the FNV-1a hash of the symbol's text.
     fn parity(self) -> u16;
@@ -240,17 +237,13 @@ impl<K: Symbol> CountNode<K> {
     pub fn from_counts(counts: impl IntoIterator<Item = (K, u16)>, touched: u32) -> Self {
         let mut node = Self { touched, ..Self::default() };
         for (symbol, count) in counts {
-            node.set(symbol, count);
+            match node.entries.get_mut(symbol) {
+                Some(known) => *known = count,
+                None => node.entries.push(symbol, count),
+            }
         }
         node.recount();
         node
-    }
-
-    fn set(&mut self, symbol: K, count: u16) {
-        match self.entries.get_mut(symbol) {
-            Some(known) => *known = count,
-            None => self.entries.push(symbol, count),
-        }
     }
 
     fn evict_smallest(&mut self) {
@@ -291,36 +284,8 @@ impl<K: Symbol + Serialize> Serialize for CountNode<K> {
 
 impl<'de, K: Symbol + Deserialize<'de>> Deserialize<'de> for CountNode<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (touched, Counted(node)) = <(u32, Counted<K>)>::deserialize(deserializer)?;
-        Ok(Self { touched, ..node })
-    }
-}
-
-/// A node of which only the counts were read.
-struct Counted<K: Symbol>(CountNode<K>);
-
-impl<'de, K: Symbol + Deserialize<'de>> Deserialize<'de> for Counted<K> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Counting(PhantomData))
-    }
-}
-
-struct Counting<K>(PhantomData<K>);
-
-impl<'de, K: Symbol + Deserialize<'de>> Visitor<'de> for Counting<K> {
-    type Value = Counted<K>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of symbols with their counts")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut counts: A) -> Result<Counted<K>, A::Error> {
-        let mut node = CountNode::default();
-        while let Some((symbol, count)) = counts.next_element()? {
-            node.set(symbol, count);
-        }
-        node.recount();
-        Ok(Counted(node))
+        let (touched, counts) = <(u32, SmallVec<[(K, u16); SCAN_MAX]>)>::deserialize(deserializer)?;
+        Ok(Self::from_counts(counts, touched))
     }
 }
 

@@ -144,10 +144,7 @@ impl<'de, V: Deserialize<'de> + Default> Visitor<'de> for Filled<V> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<V>, A::Error> {
         let room = map.size_hint().unwrap_or(0).min(ROOM_BY_HINT_MAX);
-        let index = HashTable::with_capacity(room);
-        let mut entries = Vec::new();
-        entries.reserve_exact(room);
-        let mut table = Table { index, entries };
+        let mut table = Table { index: HashTable::with_capacity(room), entries: Vec::with_capacity(room) };
         while let Some((key, value)) = map.next_entry()? {
             *table.or_default(key) = value;
         }

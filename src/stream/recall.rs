@@ -5,24 +5,12 @@ use std::time::Instant;
 use super::lane::LaneError;
 use super::outbox::Placed;
 use super::record::InputPartition;
+use super::restore::RestoreFailed;
 use super::shards::{Owned, Shards};
 use super::state::reader::ReadError;
-use super::state::stored::{self, StoredError};
+use super::state::stored;
 use super::state::{Epochs, StateReader};
 use crate::engine::snapshot::{Part, PartName, RestoreError};
-
-/// Why an agent cannot come back.
-#[derive(Debug, thiserror::Error)]
-enum RecallFailed {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Stored(#[from] StoredError),
-    #[error(transparent)]
-    Engine(#[from] RestoreError),
-    #[error("{0:?} is in no epoch")]
-    Nowhere(PartName),
-}
 
 impl Shards {
     /// Brings an agent back if it is away; false, and the lane must begin anew, if that cannot be done.
@@ -35,7 +23,7 @@ impl Shards {
         self.assembly.meters.recall_seconds.observe(since.elapsed().as_secs_f64());
         if let Err(error) = back {
             // At a stop nothing is wrong with the agent: its event is read again by whoever comes next.
-            if !matches!(error, RecallFailed::Read(ReadError::Stopped)) {
+            if !matches!(error, RestoreFailed::Read(ReadError::Stopped)) {
                 tracing::error!(topic, from.partition, agent_id, %error, "an idle agent cannot come back from the state topic");
             }
             self.break_down(LaneError::Unread(error.to_string()));
@@ -67,8 +55,8 @@ impl Owned {
     }
 }
 
-fn fetch(reader: &StateReader, epochs: &Epochs, topic: &str, partition: i32, name: PartName) -> Result<Part, RecallFailed> {
-    let whereabouts = epochs.find(name).ok_or(RecallFailed::Nowhere(name))?;
+fn fetch(reader: &StateReader, epochs: &Epochs, topic: &str, partition: i32, name: PartName) -> Result<Part, RestoreFailed> {
+    let whereabouts = epochs.find(name).ok_or(RestoreError::Missing { name })?;
     let value = reader.record(topic, partition, whereabouts.offset, &whereabouts.key)?;
     let bytes = stored::single(&whereabouts.key, whereabouts.epoch, value.as_deref())?;
     Ok(Part { name, bytes })

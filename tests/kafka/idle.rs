@@ -1,5 +1,7 @@
 //! Agents that have been idle wait in the state topic and come back when they act.
 
+use gaitkeeper::config::Delivery;
+
 use crate::broker::Broker;
 use crate::events::PARTITIONS;
 use crate::stand::{Stand, wait_until};
@@ -7,7 +9,7 @@ use crate::state::{assert_undisturbed, fleet, produce};
 
 /// Every agent leaves that can; the service stops and starts again now and then.
 #[track_caller]
-fn check(test: &str, delivery: gaitkeeper::config::Delivery) {
+fn check(test: &str, delivery: Delivery) {
     let Some(broker) = Broker::shared() else { return };
     let mut stand = Stand::new(broker, test, PARTITIONS);
     stand.config.kafka.snapshot_interval_ms = 1_000;
@@ -34,10 +36,10 @@ fn check(test: &str, delivery: gaitkeeper::config::Delivery) {
 
 #[test]
 fn an_agent_that_left_memory_comes_back_as_it_was() {
-    check("idle", gaitkeeper::config::Delivery::ExactlyOnce);
+    check("idle", Delivery::ExactlyOnce);
 }
 
 #[test]
 fn an_agent_comes_back_also_where_nothing_is_a_transaction() {
-    check("idle-plain", gaitkeeper::config::Delivery::AtLeastOnce);
+    check("idle-plain", Delivery::AtLeastOnce);
 }

@@ -70,13 +70,12 @@ impl Response {
 
 impl Desk {
     fn holds(&self) -> Holding {
-        let newest = self.requests.iter().map(|tracked| tracked.request.created_at).max();
         if self.requests.has_open() || !self.raised.is_empty() {
             Holding::Open
         } else if self.standing.is_some() {
             Holding::Uncounted
         } else {
-            Holding::Ended(newest.unwrap_or(i64::MIN))
+            Holding::Ended(self.requests.iter().map(|tracked| tracked.request.created_at).max().unwrap_or(i64::MIN))
         }
     }
 }
