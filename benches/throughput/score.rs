@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gaitkeeper::config::EngineConfig;
-use gaitkeeper::engine::snapshot::Part;
+use gaitkeeper::engine::part::Part;
 use gaitkeeper::engine::{Engine, EventScore, Output, SessionEnd, Shard, Tables};
 use gaitkeeper::event::Event;
 use gaitkeeper::finding::{Finding, StepUpRequest};

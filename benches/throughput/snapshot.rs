@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use gaitkeeper::engine::snapshot::Part;
+use gaitkeeper::engine::part::Part;
 
 use crate::score::Watched;
 use crate::world::Turns;

@@ -1,15 +1,20 @@
 //! How a closed session enters the baselines (DETECTION.md, sections 1 and 3). Nothing else writes to them.
 
+use std::iter;
+
+use smallvec::SmallVec;
+
 use super::agent::AgentBaseline;
 use super::candidates::Novelty;
 use super::group::GroupBaseline;
 use super::model::{AgentIndex, GroupIndex, Model};
+use super::own_pools::OwnPools;
 use super::pins::{Fact, Owner, Pins};
 use super::population::{ExpertWeights, Population};
-use super::sequence::{self, Counts, EXPERTS, History, STATUS_ANY_TOOL, attribute_context, status_context};
+use super::sequence::{self, Context, Counts, EXPERTS, History, STATUS_ANY_TOOL, attribute_context, status_context};
 use super::tools::{END, Tools, UNMODELLED};
-use super::volume::{Densities, Prior, SharedCell, cell_key};
-use super::{Attribute, Observation, ToolId, bounds};
+use super::volume::{Densities, Prior, SharedCell, SharedMetric, cell_key};
+use super::{Attribute, Metric, Observation, ToolId, bounds};
 use crate::stats::elementary;
 
 /// Sessions of an agent that shape the weights a new agent starts with.
@@ -63,9 +68,10 @@ impl Model {
         let parent = self.agent(delta.agent).parent;
         // A version's parent is another agent; its cells are put back below.
         let parent_cells = parent.map(|parent| std::mem::take(&mut self.agents[parent.0 as usize].cells));
-        let Self { tools, population, groups, agents, .. } = self;
+        let Self { tools, population, groups, own, agents, .. } = self;
         let agent = &mut agents[delta.agent.0 as usize];
-        let mut levels = Levels { tools, population, group: delta.group.map(|group| &mut groups[group.0 as usize]), agent };
+        let own = own.as_mut().map(|OwnPools { population, groups }| Shared::of(population, groups, delta.group));
+        let mut levels = Levels { tools, shared: Shared::of(population, groups, delta.group), own, agent };
         let mut history = History::default();
         for (observation, learned) in delta.observations.iter().zip(&learned) {
             if learned.transition {
@@ -85,14 +91,10 @@ impl Model {
         }
         levels.learn_totals(delta);
         levels.learn_weights(delta.weights);
-        levels.agent.sessions += 1;
-        levels.agent.events += delta.observations.len() as u64;
+        levels.count_session(delta.observations.len());
         levels.agent.enforce_bounds();
         let AgentBaseline { golden, cells, .. } = levels.agent;
         golden.learn(delta.observations, cells);
-        if let Some(group) = levels.group {
-            group.sessions += 1;
-        }
         if let (Some(parent), Some(cells)) = (parent, parent_cells) {
             self.agents[parent.0 as usize].cells = cells;
         }
@@ -164,42 +166,150 @@ impl Waiting<'_> {
 /// One agent with all that is above it.
 struct Levels<'m> {
     tools: &'m mut Tools,
-    population: &'m mut Population,
-    group: Option<&'m mut GroupBaseline>,
+    shared: Shared<'m>,
+    /// What this shard alone taught of that, where shards share it.
+    own: Option<Shared<'m>>,
     agent: &'m mut AgentBaseline,
 }
 
 impl Levels<'_> {
     fn learn_transition(&mut self, history: &History, tool: ToolId) {
-        let touched = self.agent.sessions;
+        let Self { tools, shared, own, agent } = self;
+        let touched = agent.sessions;
         for context in history.contexts() {
-            let mut opened = sequence::add_bounded(&mut self.agent.counts.sequence, context, tool, touched, bounds::TOOLS_PER_NODE);
-            if opened && let Some(group) = &mut self.group {
-                opened = sequence::add(&mut group.counts.sequence, context, tool);
-            }
-            if opened {
-                sequence::add(&mut self.population.counts.sequence, context, tool);
+            if sequence::add_bounded(&mut agent.counts.sequence, context, tool, touched, bounds::TOOLS_PER_NODE) {
+                each(shared, own).for_each(|shared| shared.learn_transition(context, tool));
             }
         }
-        self.tools.learn(tool);
+        tools.learn(tool);
     }
 
     fn learn_status(&mut self, observation: &Observation) {
+        let Self { shared, own, agent, .. } = self;
         let Some(status) = observation.status() else { return };
         let context = status_context(observation.tool);
-        let touched = self.agent.sessions;
-        if sequence::add_bounded(&mut self.agent.counts.status, context, status, touched, bounds::TOOLS_PER_NODE)
-            && sequence::add(&mut self.population.counts.status, context, status)
-        {
-            sequence::add(&mut self.population.counts.status, STATUS_ANY_TOOL, status);
+        let touched = agent.sessions;
+        if sequence::add_bounded(&mut agent.counts.status, context, status, touched, bounds::TOOLS_PER_NODE) {
+            each(shared, own).for_each(|shared| shared.learn_status(context, status));
         }
     }
 
     fn learn_attribute(&mut self, attribute: Attribute, tool: ToolId, value: u64) {
+        let Self { shared, own, agent, .. } = self;
         let context = attribute_context(attribute, tool);
-        let touched = self.agent.sessions;
-        let mut opened = sequence::add_bounded(&mut self.agent.counts.attributes, context, value, touched, bounds::VALUES_PER_NODE);
-        self.agent.counts.any[attribute as usize].add(value, bounds::VALUES_PER_ATTRIBUTE);
+        let touched = agent.sessions;
+        let opened = sequence::add_bounded(&mut agent.counts.attributes, context, value, touched, bounds::VALUES_PER_NODE);
+        agent.counts.any[attribute as usize].add(value, bounds::VALUES_PER_ATTRIBUTE);
+        each(shared, own).for_each(|shared| shared.learn_attribute(attribute, context, value, opened));
+    }
+
+    fn learn_values(&mut self, observation: &Observation, parent_cells: Option<&super::agent::Cells>) {
+        let Self { shared, own, agent, .. } = self;
+        for (metric, value) in observation.values() {
+            let key = cell_key(metric, observation.tool, observation.status_or_ok());
+            let Some(cell) = agent.cell_mut(key) else { continue };
+            // A shared cell that is made here is empty, and says as little as none.
+            let above = shared.cells(metric, key);
+            let prior = Prior::of_population(Some(above.population), &above.metric.cell).in_group(above.group.as_deref());
+            let parent = parent_cells.and_then(|cells| cells.get(&key)).map(|cell| cell.moments);
+            let densities = Densities::of(value, &prior.predict(Some(cell), parent), Some(cell));
+            let is_settled = cell.learn_density(value, &densities, &above.metric.weights);
+            let mut parents: SmallVec<[&mut SharedCell; 6]> = SmallVec::new();
+            for CellsAbove { group, population, metric } in iter::once(above).chain(own.as_mut().map(|own| own.cells(metric, key))) {
+                if is_settled {
+                    metric.learn_weights(cell);
+                }
+                parents.extend(group);
+                parents.extend([population, &mut metric.cell]);
+            }
+            cell.learn_moments(value, parents);
+        }
+    }
+
+    fn learn_totals(&mut self, delta: &SessionDelta<'_>) {
+        let Self { shared, own, agent, .. } = self;
+        let events = delta.observations.len() as f64;
+        let totals = &mut agent.totals;
+        totals.count(u32::try_from(delta.observations.len()).unwrap_or(u32::MAX));
+        totals.events.learn_moments(
+            elementary::ln(1.0 + events),
+            each(shared, own).flat_map(|Shared { population, group }| {
+                group.as_mut().map(|group| &mut group.events).into_iter().chain([&mut population.events])
+            }),
+        );
+        if delta.bytes_out > 0.0 {
+            totals.bytes.learn_moments(
+                elementary::ln_1p(delta.bytes_out),
+                each(shared, own).flat_map(|Shared { population, group }| {
+                    group.as_mut().map(|group| &mut group.bytes).into_iter().chain([&mut population.bytes])
+                }),
+            );
+        }
+    }
+
+    fn learn_weights(&mut self, weights: [f64; EXPERTS]) {
+        let Self { shared, own, agent, .. } = self;
+        agent.weights = Some(weights);
+        if agent.sessions < SHAPING_SESSIONS {
+            each(shared, own).for_each(|Shared { population, .. }| {
+                let ExpertWeights(shared) = &mut population.weights;
+                for (shared, weight) in shared.iter_mut().zip(weights) {
+                    *shared = 0.98 * *shared + 0.02 * weight;
+                }
+            });
+        }
+    }
+
+    fn count_session(&mut self, events: usize) {
+        let Self { shared, own, agent, .. } = self;
+        agent.sessions += 1;
+        agent.events += events as u64;
+        for group in each(shared, own).filter_map(|shared| shared.group.as_mut()) {
+            group.sessions += 1;
+        }
+    }
+}
+
+/// What agents share: a group, if they have one, and the population.
+struct Shared<'m> {
+    population: &'m mut Population,
+    group: Option<&'m mut GroupBaseline>,
+}
+
+/// The levels above an agent by which it is judged, and beside them what this shard taught of them.
+fn each<'a, 'm>(shared: &'a mut Shared<'m>, own: &'a mut Option<Shared<'m>>) -> impl Iterator<Item = &'a mut Shared<'m>> {
+    iter::once(shared).chain(own)
+}
+
+/// The cells above one of an agent's.
+struct CellsAbove<'a> {
+    group: Option<&'a mut SharedCell>,
+    population: &'a mut SharedCell,
+    metric: &'a mut SharedMetric,
+}
+
+impl<'m> Shared<'m> {
+    fn of(population: &'m mut Population, groups: &'m mut [GroupBaseline], group: Option<GroupIndex>) -> Self {
+        Self { population, group: group.map(|group| &mut groups[group.0 as usize]) }
+    }
+
+    /// An agent's table opened.
+    fn learn_transition(&mut self, context: Context, tool: ToolId) {
+        let opened = self.group.as_mut().is_none_or(|group| sequence::add(&mut group.counts.sequence, context, tool));
+        if opened {
+            sequence::add(&mut self.population.counts.sequence, context, tool);
+        }
+    }
+
+    /// An agent's table opened.
+    fn learn_status(&mut self, context: Context, status: u8) {
+        if sequence::add(&mut self.population.counts.status, context, status) {
+            sequence::add(&mut self.population.counts.status, STATUS_ANY_TOOL, status);
+        }
+    }
+
+    /// An agent counted a value, and perhaps its table opened.
+    fn learn_attribute(&mut self, attribute: Attribute, context: Context, value: u64, mut opened: bool) {
         if let Some(group) = &mut self.group {
             if opened {
                 opened = sequence::add(&mut group.counts.attributes, context, value);
@@ -211,41 +321,11 @@ impl Levels<'_> {
         }
     }
 
-    fn learn_values(&mut self, observation: &Observation, parent_cells: Option<&super::agent::Cells>) {
-        for (metric, value) in observation.values() {
-            let key = cell_key(metric, observation.tool, observation.status_or_ok());
-            let Some(cell) = self.agent.cell_mut(key) else { continue };
-            let shared = &mut self.population.metrics[metric as usize];
-            // A shared cell that is made here is empty, and says as little as none.
-            let population_cell = self.population.cells.entry(key).or_default();
-            let group_cell = self.group.as_mut().map(|group| group.cells.entry(key).or_default());
-            let prior = Prior::of_population(Some(population_cell), &shared.cell).in_group(group_cell.as_deref());
-            let parent = parent_cells.and_then(|cells| cells.get(&key)).map(|cell| cell.moments);
-            let densities = Densities::of(value, &prior.predict(Some(cell), parent), Some(cell));
-            cell.learn_density(value, &densities, &mut shared.weights);
-            cell.learn_moments(value, group_cell.into_iter().chain([population_cell, &mut shared.cell]));
-        }
-    }
-
-    fn learn_totals(&mut self, delta: &SessionDelta<'_>) {
-        let events = delta.observations.len() as f64;
-        let totals = &mut self.agent.totals;
-        totals.count(u32::try_from(delta.observations.len()).unwrap_or(u32::MAX));
-        let (group_events, group_bytes): (Option<&mut SharedCell>, Option<&mut SharedCell>) =
-            self.group.as_mut().map_or((None, None), |group| (Some(&mut group.events), Some(&mut group.bytes)));
-        totals.events.learn_moments(elementary::ln(1.0 + events), group_events.into_iter().chain([&mut self.population.events]));
-        if delta.bytes_out > 0.0 {
-            totals.bytes.learn_moments(elementary::ln_1p(delta.bytes_out), group_bytes.into_iter().chain([&mut self.population.bytes]));
-        }
-    }
-
-    fn learn_weights(&mut self, weights: [f64; EXPERTS]) {
-        self.agent.weights = Some(weights);
-        if self.agent.sessions < SHAPING_SESSIONS {
-            let ExpertWeights(shared) = &mut self.population.weights;
-            for (shared, weight) in shared.iter_mut().zip(weights) {
-                *shared = 0.98 * *shared + 0.02 * weight;
-            }
+    fn cells(&mut self, metric: Metric, key: u64) -> CellsAbove<'_> {
+        CellsAbove {
+            group: self.group.as_mut().map(|group| group.cells.entry(key).or_default()),
+            population: self.population.cells.entry(key).or_default(),
+            metric: &mut self.population.metrics[metric as usize],
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::AgentBaseline;
 use super::group::GroupBaseline;
+use super::own_pools::OwnPools;
 use super::population::Population;
 use super::texts::Texts;
 use super::tools::Tools;
@@ -29,6 +30,8 @@ pub struct Model {
     pub population: Population,
     /// Task types and roles.
     pub groups: Vec<GroupBaseline>,
+    /// What of population and groups is of this shard alone; `None` where nothing of it is shared.
+    pub own: Option<OwnPools>,
     /// Agents and their versions.
     pub agents: Vec<AgentBaseline>,
     /// What usual values are called, for explanations.
@@ -45,6 +48,7 @@ impl Model {
             tools: Tools::new(hash_key),
             population: Population::default(),
             groups: Vec::new(),
+            own: None,
             agents: Vec::new(),
             texts: Texts::default(),
             spare: BTreeSet::new(),
@@ -62,7 +66,20 @@ impl Model {
     ) -> Self {
         let spare = (0..).zip(&agents).filter(|(_, agent)| agent.is_none()).map(|(number, _)| AgentIndex(number)).collect();
         let agents = agents.into_iter().map(Option::unwrap_or_default).collect();
-        Self { tools, population, groups, agents, texts, spare }
+        Self { tools, population, groups, own: None, agents, texts, spare }
+    }
+
+    /// A further group, of which nothing is known yet.
+    ///
+    /// # Panics
+    /// With 2^32 groups.
+    pub fn add_group(&mut self, name: &str) -> GroupIndex {
+        let group = GroupBaseline { name: name.into(), ..GroupBaseline::default() };
+        if let Some(own) = &mut self.own {
+            own.groups.push(group.clone());
+        }
+        self.groups.push(group);
+        GroupIndex(u32::try_from(self.groups.len() - 1).expect("fewer groups than 2^32: each takes more than a byte of memory"))
     }
 
     /// A further baseline, by the smallest number that is free.

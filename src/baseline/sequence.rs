@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Attribute;
 use super::attribute::ATTRIBUTES;
-use super::tools::{START, ToolId};
+use super::tools::{ANY_TOOL, Renumbering, START, ToolId};
 use crate::stats::count_node::{CountNode, Symbol};
 use crate::stats::table::Table;
 
@@ -23,6 +23,8 @@ pub const ORDER_1: usize = 1;
 pub const ORDER_2: usize = 2;
 /// Order 3.
 pub const ORDER_3: usize = 3;
+/// Position in the session.
+const POSITION: usize = 4;
 /// Position in the session with the last tool.
 pub const POSITION_ORDER_1: usize = 6;
 
@@ -72,6 +74,25 @@ impl History {
             pack(6, coarse_position << 16 | h1),
         ]
     }
+}
+
+/// The same context by the numbers of another shard's tools.
+#[must_use]
+pub fn renumbered(context: Context, numbers: &Renumbering) -> Context {
+    let tools = match expert_of(context) {
+        ORDER_0 | POSITION => 0,
+        ORDER_2 => 2,
+        ORDER_3 => 3,
+        _ => 1,
+    };
+    (0..tools).fold(context, |context, place| with_tool(context, 16 * place, numbers))
+}
+
+/// The same key with the tool at bit `at` by its number in another shard.
+pub(super) fn with_tool(key: u64, at: u32, numbers: &Renumbering) -> u64 {
+    let mask = u64::from(u16::MAX) << at;
+    let tool = ToolId::try_from((key & mask) >> at).unwrap_or(ANY_TOOL);
+    key & !mask | u64::from(numbers.of(tool)) << at
 }
 
 /// The context of order 1 after `last`.
@@ -136,8 +157,8 @@ impl Counts {
 /// The key of an attribute's node: per tool where that says something.
 #[must_use]
 pub fn attribute_context(attribute: Attribute, tool: ToolId) -> Context {
-    let tool = if attribute.per_tool() { u64::from(tool) } else { 0xffff };
-    (attribute as u64) << 16 | tool
+    let tool = if attribute.per_tool() { tool } else { ANY_TOOL };
+    (attribute as u64) << 16 | u64::from(tool)
 }
 
 /// The key of a tool's outcomes.
@@ -186,7 +207,8 @@ pub fn add_bounded<K: Symbol>(nodes: &mut Nodes<K>, context: Context, symbol: K,
 
 #[cfg(test)]
 mod tests {
-    use super::{History, bucket, expert_of};
+    use super::{History, bucket, expert_of, renumbered};
+    use crate::baseline::tools::Tools;
 
     #[test]
     fn positions_and_runs_are_exact_first_and_coarse_later() {
@@ -203,6 +225,21 @@ mod tests {
             assert_eq!(history.run, run);
         }
         assert_eq!((history.last, history.position), ([4, 4, 6], 5));
+    }
+
+    #[test]
+    fn contexts_in_another_shards_numbers_are_those_of_the_same_history() {
+        let (mut here, mut there) = (Tools::new(1), Tools::new(1));
+        let names = ["d", "c", "b", "a"];
+        let theirs: Vec<_> = names.iter().map(|name| there.intern(None, name)).collect();
+        let ours: Vec<_> = names.iter().rev().map(|name| here.intern(None, name)).rev().collect();
+        let numbers = here.take_in(&there);
+        let (mut in_theirs, mut in_ours) = (History::default(), History::default());
+        for tool in [0, 1, 1, 2, 3, 0, 3] {
+            assert_eq!(in_theirs.contexts().map(|context| renumbered(context, &numbers)), in_ours.contexts());
+            in_theirs.push(theirs[tool]);
+            in_ours.push(ours[tool]);
+        }
     }
 
     #[test]

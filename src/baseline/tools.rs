@@ -14,6 +14,10 @@ pub const END: ToolId = 0;
 pub const START: ToolId = 1;
 /// Any tool past the table's end; never learned, so it stays as odd as a tool never seen.
 pub const UNMODELLED: ToolId = 2;
+/// In the place of a tool where none matters; never given out.
+pub const ANY_TOOL: ToolId = 0xffff;
+
+const MARKS: [ToolId; 4] = [END, START, UNMODELLED, ANY_TOOL];
 
 const FIRST_EVEN: ToolId = 4;
 const FIRST_ODD: ToolId = 3;
@@ -56,7 +60,28 @@ impl Tools {
             return id;
         }
         let text = server.map_or_else(|| name.to_owned(), |server| format!("{server}/{name}"));
-        let parity = usize::from(hash::fnv1a64_parity(text.as_bytes()) == 1);
+        self.enter(identity, Tool { writes: write_verbs::is_write(name), known: false, name: text.into() })
+    }
+
+    /// The numbers here of the tools that another shard knows under numbers of its own; each is given out at first sight, and
+    /// learned if it was learned there.
+    pub fn take_in(&mut self, theirs: &Self) -> Renumbering {
+        let mut identities: Vec<(ToolId, u64)> = theirs.ids.iter().map(|(&identity, &id)| (id, identity)).collect();
+        identities.sort_unstable();
+        let mut numbers = vec![UNMODELLED; theirs.by_id.len()];
+        for (id, identity) in identities {
+            let Some(tool) = theirs.get(id) else { continue };
+            let here = self.ids.get(&identity).copied().unwrap_or_else(|| self.enter(identity, Tool { known: false, ..tool.clone() }));
+            if tool.known {
+                self.learn(here);
+            }
+            numbers[usize::from(id)] = here;
+        }
+        Renumbering(numbers)
+    }
+
+    fn enter(&mut self, identity: u64, tool: Tool) -> ToolId {
+        let parity = usize::from(hash::fnv1a64_parity(tool.name.as_bytes()) == 1);
         let id = self.next[parity];
         let Some(next) = id.checked_add(2) else {
             self.not_modelled += 1;
@@ -64,7 +89,7 @@ impl Tools {
         };
         self.next[parity] = next;
         self.ids.insert(identity, id);
-        self.put(id, Tool { writes: write_verbs::is_write(name), known: false, name: text.into() });
+        self.put(id, tool);
         id
     }
 
@@ -120,6 +145,18 @@ impl Tools {
     }
 }
 
+/// The numbers of one shard's tools in another.
+#[derive(Debug, Clone)]
+pub struct Renumbering(Vec<ToolId>);
+
+impl Renumbering {
+    /// The number of a tool there; marks are the same everywhere.
+    #[must_use]
+    pub fn of(&self, tool: ToolId) -> ToolId {
+        if MARKS.contains(&tool) { tool } else { self.0.get(usize::from(tool)).copied().unwrap_or(UNMODELLED) }
+    }
+}
+
 /// Hash of the pair. The lengths keep ("a", "b/c") and ("a/b", "c") apart.
 fn identity(key: u64, server: Option<&str>, name: &str) -> u64 {
     match server {
@@ -130,7 +167,7 @@ fn identity(key: u64, server: Option<&str>, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{END, START, Tools, UNMODELLED};
+    use super::{ANY_TOOL, END, START, Tools, UNMODELLED};
     use crate::stats::hash::fnv1a64;
 
     #[test]
@@ -149,6 +186,20 @@ mod tests {
             assert_eq!(u64::from(tools.intern(None, name) & 1), fnv1a64(name.as_bytes()) & 1, "{name}");
         }
         assert_eq!(u64::from(END & 1), fnv1a64(b"END") & 1);
+    }
+
+    #[test]
+    fn tools_of_another_shard_keep_their_identity_under_other_numbers() {
+        let (mut here, mut there) = (Tools::new(1), Tools::new(1));
+        let write = here.intern(None, "write");
+        let theirs = [there.intern(Some("a"), "b/c"), there.intern(None, "write"), there.intern(Some("a/b"), "c")];
+        there.learn(theirs[0]);
+        let numbers = here.take_in(&there);
+        assert_eq!(numbers.of(theirs[1]), write);
+        assert_ne!(numbers.of(theirs[0]), numbers.of(theirs[2]), "of one text, but two tools");
+        assert_eq!(numbers.of(theirs[0]), here.intern(Some("a"), "b/c"));
+        assert!(here.is_known(numbers.of(theirs[0])) && !here.is_known(write));
+        assert_eq!([END, START, UNMODELLED, ANY_TOOL, 999].map(|mark| numbers.of(mark)), [END, START, UNMODELLED, ANY_TOOL, UNMODELLED]);
     }
 
     #[test]

@@ -241,8 +241,9 @@ impl Cell {
         0.25 * f64::from(quarters)
     }
 
-    /// Learns the weights of the densities and the histogram from `value`.
-    pub fn learn_density(&mut self, value: f64, densities: &Densities, shared: &mut [f64; 3]) {
+    /// Learns the weights of the densities and the histogram from `value`; true if the weights are such that others may learn from
+    /// them.
+    pub fn learn_density(&mut self, value: f64, densities: &Densities, shared: &[f64; 3]) -> bool {
         if self.moments.n == 0.0 {
             self.weights = *shared;
         }
@@ -254,12 +255,9 @@ impl Cell {
         for (weight, shared) in self.weights.iter_mut().zip(shared.iter()) {
             *weight = 0.995 * (*weight / sum) + 0.005 * shared;
         }
-        if self.histogram_total >= 10 {
-            for (shared, weight) in shared.iter_mut().zip(self.weights) {
-                *shared = 0.999 * *shared + 0.001 * weight;
-            }
-        }
+        let is_settled = self.histogram_total >= 10;
         self.count(bin(value));
+        is_settled
     }
 
     /// Learns the moments from `value`, drawn in to 3.5 spreads once there are 8 values; tells the parents.
@@ -296,7 +294,36 @@ impl Cell {
     }
 }
 
+impl SharedMetric {
+    /// Learns from the weights of a settled cell.
+    pub fn learn_weights(&mut self, cell: &Cell) {
+        for (shared, weight) in self.weights.iter_mut().zip(cell.weights) {
+            *shared = 0.999 * *shared + 0.001 * weight;
+        }
+    }
+}
+
 impl SharedCell {
+    /// Folds in what another shard has of the same cell, without a bound.
+    pub fn add(&mut self, other: &Self) {
+        self.balanced.add(&other.balanced);
+        self.within_n += other.within_n;
+        self.within_squares += other.within_squares;
+    }
+
+    /// The same with no more values than a cell counts before old ones fade.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        if self.within_n > SHARED_HALVE_ABOVE {
+            self.within_squares *= SHARED_HALVE_ABOVE / self.within_n;
+            self.within_n = SHARED_HALVE_ABOVE;
+        }
+        if self.balanced.n > SHARED_HALVE_ABOVE {
+            self.balanced.fade(SHARED_HALVE_ABOVE / self.balanced.n);
+        }
+        self
+    }
+
     /// One more value of an agent's cell that now holds `n`.
     fn learn(&mut self, n: f64, value: f64, increment: f64) {
         if n > 1.0 {
@@ -318,15 +345,16 @@ impl SharedCell {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Densities, Prior, SharedCell};
+    use super::{Cell, Densities, Prior, SharedCell, SharedMetric};
 
     fn regular(value: f64, times: u32) -> Cell {
-        let mut cell = Cell::default();
-        let mut weights = super::FIRST_WEIGHTS;
+        let (mut cell, mut shared) = (Cell::default(), SharedMetric::default());
         for _ in 0..times {
             let predictive = Prior::of_population(None, &SharedCell::default()).predict(Some(&cell), None);
             let densities = Densities::of(value, &predictive, Some(&cell));
-            cell.learn_density(value, &densities, &mut weights);
+            if cell.learn_density(value, &densities, &shared.weights) {
+                shared.learn_weights(&cell);
+            }
             cell.learn_moments(value, []);
         }
         cell

@@ -5,7 +5,7 @@
 use super::Engine;
 use super::agents::{Agent, AgentSlot};
 use super::idle_queue::IdleQueue;
-use super::snapshot::{Part, PartName, RestoreError};
+use super::part::{Part, PartName, RestoreError};
 
 /// Agents that are looked at at one time, so that no commit waits long for many that cannot leave.
 const LOOKED_AT_MAX: usize = 1024;

@@ -207,6 +207,7 @@ impl Engine {
             sessions: baseline.sessions.into(),
             age_ms: self.stream_ms - baseline.first_seen,
             version: baseline.version.as_deref().map(str::to_owned),
+            pool_version: self.pool_version().map(str::to_owned),
             state: state.into(),
             evidence,
             silent: session.silent().into_iter().map(str::to_owned).collect(),

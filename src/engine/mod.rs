@@ -15,10 +15,13 @@ mod eviction;
 pub mod explain;
 mod feedback;
 mod findings;
+mod groups;
 pub mod identifier;
 mod idle_queue;
 mod judge;
 pub mod output;
+pub mod part;
+pub mod pools;
 pub mod response;
 pub mod reversibility;
 pub mod sessions;
@@ -37,6 +40,7 @@ use campaigns::Campaigns;
 use change_log::ChangeLog;
 use eviction::Remembered;
 use feedback::AwaitingVerdict;
+use pools::Pooled;
 use response::Response;
 use sessions::{Session, SessionSlot, Sessions};
 use snapshot::Changes;
@@ -46,7 +50,6 @@ pub use eviction::Forgotten;
 pub use output::{EventScore, Output, ScoreState, SessionEnd, Verdict};
 
 use crate::baseline::GroupIndex;
-use crate::baseline::group::GroupBaseline;
 use crate::config::{Clock, EngineConfig};
 use crate::detect::Detector;
 use crate::detect::observe::{attribute_texts, observe};
@@ -59,8 +62,6 @@ use crate::stats::{elementary, hash};
 const HASH_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A stream further behind the clock than this is a backlog or a recording: there its own time alone expires what waits, as in a replay.
 const BACKLOG_MS: i64 = 24 * 3_600_000;
-/// Groups that are modelled; agents of further ones are judged by the population.
-const GROUPS_MAX: usize = 4096;
 
 /// Which part of the stream a shard owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,13 +114,14 @@ pub struct Engine {
     changes: Changes,
     remembered: Remembered,
     away: Away,
+    pooled: Pooled,
 }
 
 impl Engine {
     /// An engine that knows nothing yet.
     #[must_use]
     pub fn new(config: Arc<EngineConfig>, shard: Shard) -> Self {
-        Self {
+        let mut engine = Self {
             policy_version: config.hash(),
             detector: Detector::new(config.detect.clone(), HASH_KEY),
             declared: Judge::new(config.policy.clone()),
@@ -138,9 +140,12 @@ impl Engine {
             changes: Changes::default(),
             remembered: Remembered::default(),
             away: Away::default(),
+            pooled: Pooled::default(),
             shard,
             config,
-        }
+        };
+        engine.share_pools(None);
+        engine
     }
 
     /// Closes what the event shows to be over, scores the event, judges, decides; appends what came of it to `outputs`.
@@ -404,22 +409,6 @@ impl Engine {
         let gap_ms = (event.ts - session.last_ts).max(0);
         let is_real = session.detected.gaps.is_real(gap_ms);
         (is_real || self.config.detect.clock == Clock::Real).then_some(gap_ms)
-    }
-
-    fn group(&mut self, name: &str) -> Option<GroupIndex> {
-        let hash = hash::keyed(name.as_bytes(), HASH_KEY);
-        if let Some(&group) = self.groups.get(&hash) {
-            return Some(group);
-        }
-        let groups = &mut self.detector.model.groups;
-        if groups.len() >= GROUPS_MAX {
-            return None;
-        }
-        let group = GroupIndex(u32::try_from(groups.len()).ok()?);
-        groups.push(GroupBaseline { name: name.into(), ..GroupBaseline::default() });
-        self.groups.insert(hash, group);
-        self.touch_group(Some(group));
-        Some(group)
     }
 
     /// Closes a session: scores its end, says so, closes its findings, and learns what the gate lets in.

@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,11 +15,14 @@ use super::budget::{Budget, Past};
 use super::campaigns::Campaigns;
 use super::change_log::{ChangeLog, Declared, Shown};
 use super::feedback::AwaitingVerdict;
+use super::part::{Part, PartName, RestoreError, read, written};
+use super::pools::Pooled;
 use super::response::Response;
 use super::sessions::{Numbers, Session, SessionSlot, Sessions};
 use super::{Counters, Engine, HASH_KEY, Shard};
 use crate::baseline::agent::AgentBaseline;
 use crate::baseline::group::GroupBaseline;
+use crate::baseline::own_pools::OwnPools;
 use crate::baseline::population::Population;
 use crate::baseline::texts::Texts;
 use crate::baseline::tools::Tools;
@@ -32,43 +34,6 @@ use crate::detect::gate::Learning;
 use crate::govern::{Judge, Memory};
 use crate::stats::hash;
 
-/// Form of the parts. A part begins with it; what an older version wrote stays readable.
-pub const VERSION: u8 = 1;
-
-/// Which part of an engine's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum PartName {
-    /// Times, counters, numbers: what every epoch needs.
-    Shard,
-    /// Names of tools and texts of values.
-    Names,
-    /// What all agents do together.
-    Population,
-    /// Calibrators of scores.
-    Calibration,
-    /// Pins and quarantine.
-    Learning,
-    /// Findings that outlive their session or wait for a verdict, and declared changes.
-    Campaigns,
-    /// Credentials, amounts and instructions as declared rules remember them.
-    Declared,
-    /// What was asked, answered and enforced: judged state.
-    Response,
-    /// One group, by its number.
-    Group(u32),
-    /// One agent with its baselines and open sessions, by its number.
-    Agent(u32),
-}
-
-/// One part as it was when the epoch began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// Which one.
-    pub name: PartName,
-    /// Its bytes, the version first.
-    pub bytes: Vec<u8>,
-}
-
 impl Part {
     /// The agent of a part in which no session is open, with its baselines.
     pub(super) fn idle_agent(&self) -> Result<(Agent, Vec<AgentBaseline>), RestoreError> {
@@ -76,22 +41,6 @@ impl Part {
         let is_whole = sessions.is_empty() && agent.open.is_empty() && agent.baselines.len() == baselines.len();
         is_whole.then_some((agent, baselines)).ok_or(RestoreError::Misfit { name: self.name })
     }
-}
-
-/// Why parts do not make an engine.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what the fields are")]
-pub enum RestoreError {
-    #[error("{name:?} is of version {actual}, readable up to {VERSION}")]
-    Version { name: PartName, actual: u8 },
-    #[error("{name:?} is empty")]
-    Empty { name: PartName },
-    #[error("{name:?} cannot be read: {source}")]
-    Unreadable { name: PartName, source: postcard::Error },
-    #[error("{name:?} is missing")]
-    Missing { name: PartName },
-    #[error("the numbers in {name:?} do not fit the other parts")]
-    Misfit { name: PartName },
 }
 
 /// What changed since it was last written down, and what of the running epoch still waits.
@@ -103,6 +52,13 @@ pub struct Changes {
     waiting: BTreeSet<PartName>,
     /// Parts of the running epoch as they were when it began.
     ready: VecDeque<Part>,
+}
+
+impl Changes {
+    /// Every one of so many groups has changed.
+    pub(super) fn note_all_groups(&mut self, groups: usize) {
+        self.groups = vec![true; groups];
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,7 +106,7 @@ impl Engine {
     /// Begins to write down the state of this moment: all that every epoch has, and of groups and agents those that changed since
     /// the last epoch began. Ends what an epoch before had not yet fetched.
     pub fn begin_epoch(&mut self) {
-        self.changes.ready = SHARED.into_iter().map(|name| self.part(name)).collect();
+        self.changes.ready = self.shared_parts().map(|name| self.part(name)).collect();
         let changed = |flags: &mut Vec<bool>, name: fn(u32) -> PartName| -> Vec<PartName> {
             let numbers = flags.iter().zip(0..).filter(|(changed, _)| **changed).map(|(_, number)| name(number)).collect();
             flags.fill(false);
@@ -159,7 +115,13 @@ impl Engine {
         self.changes.waiting.clear();
         let groups = changed(&mut self.changes.groups, PartName::Group);
         let agents = changed(&mut self.changes.agents, PartName::Agent);
-        self.changes.waiting.extend(groups.into_iter().chain(agents));
+        let own_groups: Vec<PartName> = groups.iter().filter_map(|&group| self.own_group(group)).collect();
+        self.changes.waiting.extend(groups.into_iter().chain(agents).chain(own_groups));
+    }
+
+    /// What every epoch has whole.
+    fn shared_parts(&self) -> impl Iterator<Item = PartName> + use<> {
+        SHARED.into_iter().chain(self.shares_pools().then_some([PartName::OwnPopulation, PartName::Offer]).into_iter().flatten())
     }
 
     /// One more part of the running epoch; `None` once all were fetched.
@@ -170,12 +132,13 @@ impl Engine {
         })
     }
 
-    /// Every part of the state as it is now, in the order of their names.
+    /// Every part of the state as it is now, in a fixed order.
     pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         let numbers = |len: usize| 0..u32::try_from(len).unwrap_or(u32::MAX);
         let groups = numbers(self.detector.model.groups.len()).map(PartName::Group);
         let agents = numbers(self.agents.numbers()).map(PartName::Agent);
-        SHARED.into_iter().chain(groups).chain(agents).map(|name| self.part(name))
+        let own_groups = groups.clone().filter_map(|group| self.own_group(group));
+        self.shared_parts().chain(groups).chain(agents).chain(own_groups).map(|name| self.part(name))
     }
 
     /// Names the state: engines that remember the same have the same digest.
@@ -219,7 +182,17 @@ impl Engine {
         if let Some(group) = group
             && mark(&mut self.changes.groups, group.0)
         {
-            self.keep(PartName::Group(group.0));
+            let name = PartName::Group(group.0);
+            self.keep(name);
+            self.own_group(name).into_iter().for_each(|own| self.keep(own));
+        }
+    }
+
+    /// The part that changes with a group's, where pools are shared.
+    fn own_group(&self, group: PartName) -> Option<PartName> {
+        match group {
+            PartName::Group(group) if self.shares_pools() => Some(PartName::OwnGroup(group)),
+            _ => None,
         }
     }
 
@@ -232,6 +205,7 @@ impl Engine {
 
     fn part(&self, name: PartName) -> Part {
         let model = &self.detector.model;
+        let own = || model.own.as_ref().expect("parts of shared pools are named only where they are shared");
         let bytes = match name {
             PartName::Shard => written(&self.shard_part()),
             PartName::Names => written(&(&model.tools, &model.texts)),
@@ -243,6 +217,9 @@ impl Engine {
             PartName::Response => written(&self.response),
             PartName::Group(group) => written(model.group(GroupIndex(group))),
             PartName::Agent(agent) => written(&self.agent_part(AgentSlot(agent))),
+            PartName::OwnPopulation => written(&own().population),
+            PartName::OwnGroup(group) => written(&own().groups[group as usize]),
+            PartName::Offer => written(&self.pooled),
         };
         Part { name, bytes }
     }
@@ -270,6 +247,7 @@ impl Engine {
             changes: _,
             remembered: _,
             away: _,
+            pooled: _,
         } = self;
         let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         ShardPart {
@@ -306,19 +284,6 @@ fn mark(flags: &mut Vec<bool>, number: u32) -> bool {
     !std::mem::replace(&mut flags[number], true)
 }
 
-fn written(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_extend(value, vec![VERSION]).expect("every part has a known length and no map of unknown size")
-}
-
-fn read<T: DeserializeOwned>(part: &Part) -> Result<T, RestoreError> {
-    let name = part.name;
-    let (&version, bytes) = part.bytes.split_first().ok_or(RestoreError::Empty { name })?;
-    if version != VERSION {
-        return Err(RestoreError::Version { name, actual: version });
-    }
-    postcard::from_bytes(bytes).map_err(|source| RestoreError::Unreadable { name, source })
-}
-
 /// The parts that were read so far.
 #[derive(Default)]
 struct Read {
@@ -332,6 +297,9 @@ struct Read {
     response: Option<Response>,
     groups: Vec<Option<GroupBaseline>>,
     agents: Vec<Option<AgentRead>>,
+    own_population: Option<Population>,
+    own_groups: Vec<Option<GroupBaseline>>,
+    pooled: Pooled,
 }
 
 impl Read {
@@ -347,6 +315,9 @@ impl Read {
             PartName::Response => self.response = Some(read(part)?),
             PartName::Group(group) => put(&mut self.groups, group, read(part)?),
             PartName::Agent(agent) => put(&mut self.agents, agent, read(part)?),
+            PartName::OwnPopulation => self.own_population = Some(read(part)?),
+            PartName::OwnGroup(group) => put(&mut self.own_groups, group, read(part)?),
+            PartName::Offer => self.pooled = read(part)?,
         }
         Ok(())
     }
@@ -362,6 +333,10 @@ impl Read {
         let (campaigns, awaiting, changes) = self.campaigns.ok_or_else(missing(PartName::Campaigns))?;
         let declared = self.declared.ok_or_else(missing(PartName::Declared))?;
         let response = self.response.ok_or_else(missing(PartName::Response))?;
+        let own = match self.own_population {
+            Some(population) => Some(OwnPools { population, groups: whole(self.own_groups, groups, PartName::OwnGroup)? }),
+            None => None,
+        };
         let groups = whole(self.groups, groups, PartName::Group)?;
         let mut engine = Engine::new(Arc::clone(config), shard);
         engine.change_log = ChangeLog::restored(changes);
@@ -405,6 +380,10 @@ impl Read {
         engine.frozen = frozen;
         engine.handles = handles;
         engine.counters = counters;
+        if config.pools.share {
+            engine.pooled = self.pooled;
+        }
+        engine.share_pools(own);
         engine.remember_all();
         Ok(engine)
     }

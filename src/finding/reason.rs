@@ -116,6 +116,9 @@ pub struct BaselineShown {
     /// Agent version behind the baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Names what was adopted of other shards' groups and population, where they are shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_version: Option<String>,
     /// `learning`, `active`, `frozen`, `quarantined` or `stale`.
     pub state: String,
     /// How much of it is the agent's own.

@@ -246,6 +246,22 @@ impl<K: Symbol> CountNode<K> {
         node
     }
 
+    /// The node of what several nodes counted together, halved as often as it takes to be a node.
+    #[must_use]
+    pub fn pooled(counts: impl IntoIterator<Item = (K, u32)>) -> Self {
+        let mut counts: Vec<(K, u32)> = counts.into_iter().collect();
+        for pass in 0u32.. {
+            let total: u32 = counts.iter().map(|entry| entry.1).sum();
+            if total <= u32::from(HALVE_ABOVE) {
+                break;
+            }
+            // The other half of the singletons goes next time: what nothing is taken from would never be small enough.
+            let odd = total.wrapping_add(pass) & 1 == 1;
+            counts.retain_mut(|(symbol, count)| survives_halving(*symbol, count, odd));
+        }
+        Self::from_counts(counts.into_iter().filter_map(|(symbol, count)| Some((symbol, u16::try_from(count).ok()?))), 0)
+    }
+
     fn evict_smallest(&mut self) {
         let Some((smallest, _)) = self.iter().min_by_key(|&(symbol, count)| (count, symbol)) else { return };
         self.entries.retain(|symbol, _| symbol != smallest);
@@ -254,14 +270,8 @@ impl<K: Symbol> CountNode<K> {
 
     /// Halves every count, rounding up; a singleton survives iff bit 0 of its hash xor the total before halving is 0.
     fn halve(&mut self) {
-        let total_bit = self.total & 1;
-        self.entries.retain(|symbol, count| {
-            if *count > 1 {
-                *count = count.div_ceil(2);
-                return true;
-            }
-            symbol.parity() ^ total_bit == 0
-        });
+        let odd = self.total & 1 == 1;
+        self.entries.retain(|symbol, count| survives_halving(symbol, count, odd));
         self.recount();
     }
 
@@ -271,6 +281,18 @@ impl<K: Symbol> CountNode<K> {
         self.total = total;
         self.singletons = singletons;
     }
+}
+
+/// Halves a count; whether anything is left of it.
+fn survives_halving<K: Symbol, C: Copy + Into<u32> + TryFrom<u32>>(symbol: K, count: &mut C, odd: bool) -> bool {
+    let before: u32 = (*count).into();
+    if before <= 1 {
+        return (symbol.parity() == 1) == odd;
+    }
+    if let Ok(half) = C::try_from(before.div_ceil(2)) {
+        *count = half;
+    }
+    true
 }
 
 /// In stored state a node is what counts: when it was touched, and its symbols in their order.
@@ -354,6 +376,20 @@ mod tests {
         // 4001 is odd, so the singletons whose hash is odd survive.
         assert_eq!((node.count(2), node.count(4), node.count(6), node.count(7), node.count(8)), (1996, 4, 0, 1, 0));
         assert_eq!(node.total(), 2001);
+    }
+
+    #[test]
+    fn a_pool_of_nodes_counts_what_they_counted_together() {
+        let pooled = CountNode::pooled([(2u16, 3), (4, 1), (6, 2)]);
+        assert_eq!((pooled.count(2), pooled.count(4), pooled.count(6), pooled.total()), (3, 1, 2, 6));
+    }
+
+    #[test]
+    fn a_pool_too_large_for_a_node_is_halved_until_it_fits() {
+        let pooled = CountNode::pooled([(2u16, 30_000), (4, 10_000), (6, 1), (7, 1)]);
+        assert_eq!((pooled.count(2), pooled.count(4)), (1875, 625));
+        // Singletons of one hash alone, which no total of theirs would thin out.
+        assert!(CountNode::pooled((0..5_000u16).map(|number| (2 * number, 1))).total() <= 4_000);
     }
 
     proptest! {

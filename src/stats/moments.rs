@@ -24,6 +24,18 @@ impl Moments {
         increment
     }
 
+    /// Folds in what was seen elsewhere (Chan, Golub and `LeVeque`).
+    pub fn add(&mut self, other: &Self) {
+        let n = self.n + other.n;
+        if n <= 0.0 {
+            return;
+        }
+        let apart = other.mean - self.mean;
+        self.mean += apart * (other.n / n);
+        self.squares += other.squares + apart * apart * (self.n * other.n / n);
+        self.n = n;
+    }
+
     /// Lets what was seen count for `factor` of what it did; the mean stays.
     pub fn fade(&mut self, factor: f64) {
         self.n *= factor;
@@ -49,6 +61,23 @@ mod tests {
         assert!((moments.mean - 10.0).abs() < 1e-12);
         assert!((moments.variance() - 22.5).abs() < 1e-12);
         assert!((increments - moments.squares).abs() < 1e-12);
+    }
+
+    #[test]
+    fn moments_added_up_are_those_of_all_values() {
+        let of = |values: &[f64]| {
+            let mut moments = Moments::default();
+            for &value in values {
+                moments.learn(value);
+            }
+            moments
+        };
+        let mut sum = Moments::default();
+        for part in [&[4.0, 7.0][..], &[], &[13.0, 16.0, 100.0]] {
+            sum.add(&of(part));
+        }
+        let all = of(&[4.0, 7.0, 13.0, 16.0, 100.0]);
+        assert!((sum.mean - all.mean).abs() < 1e-12 && (sum.squares - all.squares).abs() < 1e-9 && sum.n.to_bits() == all.n.to_bits());
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Lane {
             None
         };
         let follower = match &reader {
-            Some(reader) => Some(TableFollower::open(kafka, &self.assembly.names, &self.link, reader)?),
+            Some(reader) => Some(TableFollower::open(&self.assembly.config, &self.assembly.names, &self.link, reader)?),
             None => None,
         };
         let shards = Shards::new(Arc::clone(&self.assembly), outbox, follower);

@@ -53,6 +53,8 @@ pub struct Meters {
     pub epoch_seconds: Histogram,
     /// How long events waited for one step of an epoch.
     pub snapshot_pause_seconds: Histogram,
+    /// Times that a shard adopted what others know of groups and population.
+    pub pools_adopted: IntCounter,
     /// Events applied again, silently, to restore state.
     pub reapplied: IntCounter,
     /// Records that were deleted before state could be restored from them.
@@ -136,6 +138,7 @@ impl Meters {
             epochs: counter("epochs_total", "Snapshots that became complete"),
             epoch_seconds: seconds("epoch", "Duration of snapshots from beginning to validity"),
             snapshot_pause_seconds: seconds("snapshot_pause", "How long events waited for one step of a snapshot"),
+            pools_adopted: counter("pools_adopted_total", "Times that a shard adopted what others know of groups and population"),
             reapplied: counter("reapplied_events_total", "Events applied again, silently, to restore state"),
             reapply_missing: counter("reapply_missing_total", "Records that were deleted before state could be restored from them"),
             restore_seconds: seconds("restore", "Time that the partitions that came together took to restore"),

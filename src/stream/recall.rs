@@ -10,7 +10,7 @@ use super::shards::{Owned, Shards};
 use super::state::reader::ReadError;
 use super::state::stored;
 use super::state::{Epochs, StateReader};
-use crate::engine::snapshot::{Part, PartName, RestoreError};
+use crate::engine::part::{Part, PartName, RestoreError};
 
 impl Shards {
     /// Brings an agent back if it is away; false, and the lane must begin anew, if that cannot be done.

@@ -11,14 +11,14 @@ use rdkafka::Message;
 use super::intake;
 use super::shards::Assembly;
 use super::state::commands::{Command, Placed};
-use super::state::form;
+use super::state::form::{self, Manifest};
 use super::state::reader::ReadError;
 use super::state::stored::{Complete, StoredError};
 use super::state::{Commands, Epochs, StateReader, Stored};
 use super::table_history::{Now, TableHistory, Then};
 use super::tables::{self, Positions};
 use crate::config::Delivery;
-use crate::engine::snapshot::RestoreError;
+use crate::engine::part::RestoreError;
 use crate::engine::{Engine, Output, Shard};
 
 /// A shard that may speak.
@@ -134,7 +134,10 @@ pub fn restore(
                     "the state was learned under another configuration; what is re-applied now may differ from it"
                 );
             }
-            (Engine::restore(&config, shard, parts)?, epochs.after(&epoch, &manifest, offsets), epoch.at, epoch.commands)
+            let engine = Engine::restore(&config, shard, parts)?;
+            // Parts that no snapshot writes any more would be taken for current ones later.
+            let manifest: Manifest = manifest.into_iter().filter(|(name, _)| engine.shares_pools() || !name.is_of_pools()).collect();
+            (engine, epochs.after(&epoch, &manifest, offsets), epoch.at, epoch.commands)
         }
     };
     let mut applied = 0;
@@ -201,6 +204,9 @@ fn repeat(engine: &mut Engine, command: &Command, then: &mut Then<'_>, outputs: 
         }
         Command::Tick(now) => engine.on_tick(*now, then.tables(), outputs),
         Command::Reached(positions) => then.reach(positions),
+        Command::Adopted => {
+            engine.adopt_pools();
+        }
     }
     outputs.clear();
 }

@@ -243,9 +243,6 @@ impl Stages {
 
 /// What a later version will do is refused now, not ignored.
 fn supported(config: &Config) -> Result<(), StreamError> {
-    if config.engine.pools.share {
-        return Err(StreamError::Unsupported("pools.share: groups and population are kept by partition".into()));
-    }
     if config.inputs.is_empty() {
         return Err(StreamError::Unsupported("a configuration without an input".into()));
     }

@@ -18,7 +18,6 @@ use super::progress::Progress;
 use super::publish::{addressed, stored};
 use super::record::InputPartition;
 use super::restore::Restored;
-use super::state::commands::Command;
 use super::state::form::{self, Checkpoint, StateRecord};
 use super::state::{Commands, Epochs, StateReader};
 use super::table_history::Now;
@@ -83,7 +82,7 @@ pub(super) struct Owned {
     /// The next offset to take.
     pub(super) next: i64,
     /// The next offset to take, as the group has it.
-    committed: i64,
+    pub(super) committed: i64,
     /// The offset of the newest checkpoint that was written, committed or not; `None` when another is due all the same.
     pub(super) checkpointed: Option<i64>,
     /// The offset at which it began without any state.
@@ -110,6 +109,7 @@ pub struct Shards {
     pub(super) audit: Arc<str>,
     pub(super) dead_letters: Arc<str>,
     pub(super) state: Arc<str>,
+    pub(super) pools: Arc<str>,
     pub(super) owned: BTreeMap<InputPartition, Owned>,
     pub(super) outbox: Outbox,
     /// When the first record after the last commit was taken.
@@ -141,6 +141,7 @@ impl Shards {
             audit: shared(&assembly.names.audit),
             dead_letters: shared(&assembly.names.dead_letters),
             state: shared(&assembly.names.state),
+            pools: shared(&assembly.names.pools),
             owned: BTreeMap::new(),
             outbox,
             uncommitted_since: None,
@@ -293,53 +294,6 @@ impl Shards {
             let record = StateRecord { key: form::checkpoint_key(&prefix), value: Some(form::written(&checkpoint)) };
             self.assembly.meters.state_bytes.inc_by(record.bytes());
             result = result.and(self.outbox.send(stored(*from, &self.state, record)));
-        }
-        result
-    }
-
-    /// Lets the snapshots go on; called right after a commit, when the engines hold exactly what is committed. Not before partitions
-    /// are given up: a transaction that was only just begun cannot always be rolled back.
-    ///
-    /// # Errors
-    /// See [`Failed`].
-    pub fn step_epochs(&mut self) -> Result<(), Failed> {
-        let mut result = Ok(());
-        let meters = &self.assembly.meters;
-        for (from, owned) in &mut self.owned {
-            let Some(epochs) = &mut owned.epochs else { continue };
-            let started = Instant::now();
-            let first_command = owned.commands.next();
-            let prefix = || self.assembly.state_prefix(*from);
-            let mut step = epochs.step(&mut owned.engine, owned.committed, first_command);
-            if step.begun
-                && owned.reached.is_some()
-                && let Some(follower) = &self.follower
-            {
-                // The first command of every epoch says by which tables its events are judged.
-                let reached = Command::Reached(follower.now().positions.clone());
-                step.records.push(owned.commands.note(&prefix(), owned.next, reached));
-            }
-            let runs = epochs.is_running();
-            owned.send_away(self.assembly.config.kafka.resident_megabytes);
-            if runs {
-                // Another commit must follow, even if no event does.
-                self.uncommitted_since.get_or_insert_with(Instant::now);
-            }
-            if let Some(length) = step.completed {
-                meters.epochs.inc();
-                meters.epoch_seconds.observe(length.as_secs_f64());
-                step.records.extend(owned.commands.forget(&prefix(), step.commands));
-                if !step.records.is_empty() {
-                    self.uncommitted_since.get_or_insert_with(Instant::now);
-                }
-            }
-            for record in step.records {
-                meters.state_bytes.inc_by(record.bytes());
-                result = result.and(self.outbox.send(stored(*from, &self.state, record)));
-            }
-            if runs {
-                meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
-            }
         }
         result
     }

@@ -14,12 +14,14 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::client;
 use super::link::{Link, Listener};
+use super::pools::PeerReader;
 use super::state::StateReader;
 use super::state::commands::Given;
 use super::state::reader::ReadError;
 use super::table_history::{Now, is_in_force};
 use super::topic::TopicNames;
-use crate::config::Kafka;
+use crate::config::Config;
+use crate::engine::pools::Peers;
 use crate::govern::control::ControlError;
 use crate::govern::{ControlRecord, ControlTopic, Tables};
 
@@ -61,6 +63,8 @@ pub struct TableFollower {
     entries: VecDeque<Entry>,
     /// Entries that were dropped from the front.
     dropped: u64,
+    /// The pools topic with what it says, where pools are shared.
+    pools: Option<(String, PeerReader)>,
 }
 
 impl TableFollower {
@@ -68,16 +72,16 @@ impl TableFollower {
     ///
     /// # Errors
     /// When the brokers do not answer.
-    pub fn open(kafka: &Kafka, names: &TopicNames, link: &Arc<Link>, reader: &StateReader) -> Result<Self, ReadError> {
-        let mut config = client::plain(kafka);
-        config
-            .set("group.id", &kafka.group)
+    pub fn open(config: &Config, names: &TopicNames, link: &Arc<Link>, reader: &StateReader) -> Result<Self, ReadError> {
+        let mut client = client::plain(&config.kafka);
+        client
+            .set("group.id", &config.kafka.group)
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "100")
             .set("queued.max.messages.kbytes", "16384");
-        let consumer = BaseConsumer::from_config_and_context(&config, Listener(Arc::clone(link)))?;
+        let consumer = BaseConsumer::from_config_and_context(&client, Listener(Arc::clone(link)))?;
         let mut follower = Self {
             consumer,
             names: names.tables.clone(),
@@ -87,6 +91,7 @@ impl TableFollower {
             moves: 0,
             entries: VecDeque::new(),
             dropped: 0,
+            pools: config.engine.pools.share.then(|| (names.pools.clone(), PeerReader::new(&config.kafka.group))),
         };
         let mut from = TopicPartitionList::new();
         for (table, topic) in names.tables.clone() {
@@ -101,6 +106,17 @@ impl TableFollower {
                     next => Offset::Offset(next),
                 };
                 from.add_partition_offset(&topic, partition, next)?;
+            }
+        }
+        if let Some((topic, pools)) = &mut follower.pools {
+            let partitions = reader.partitions(topic)?;
+            let mut next: BTreeMap<i32, i64> = BTreeMap::new();
+            reader.whole(topic, &partitions, |record| {
+                next.insert(record.partition(), record.offset() + 1);
+                tell(pools, record);
+            })?;
+            for partition in partitions {
+                from.add_partition_offset(topic, partition, next.get(&partition).map_or(Offset::Beginning, |&next| Offset::Offset(next)))?;
             }
         }
         follower.consumer.assign(&from)?;
@@ -119,6 +135,10 @@ impl TableFollower {
                     continue;
                 }
                 Some(Ok(record)) => {
+                    if let Some((_, pools)) = self.pools.as_mut().filter(|(topic, _)| topic == record.topic()) {
+                        tell(pools, &record);
+                        continue;
+                    }
                     let Some(&(table, _)) = self.names.iter().find(|(_, name)| name == record.topic()) else { continue };
                     (table, record.partition(), record.offset(), as_given(table, &record))
                 }
@@ -140,6 +160,12 @@ impl TableFollower {
     #[must_use]
     pub fn now(&self) -> Now<'_> {
         Now { tables: &self.tables, positions: &self.in_force }
+    }
+
+    /// What other shards told of groups and population, where that is shared.
+    #[must_use]
+    pub fn peers(&self) -> Option<&Peers> {
+        self.pools.as_ref().map(|(_, pools)| pools.peers())
     }
 
     /// How often the tables by which events are judged have moved; another number means other tables.
@@ -194,6 +220,11 @@ impl TableFollower {
         let refused = read.as_ref().err().map(ToString::to_string);
         self.entries.push_back(Entry { place, offset, judged: judged_of(&given, read), given, refused });
     }
+}
+
+fn tell(pools: &mut PeerReader, record: &BorrowedMessage<'_>) {
+    let key = String::from_utf8_lossy(record.key().unwrap_or_default());
+    pools.take(&key, record.timestamp().to_millis().unwrap_or(0), record.payload());
 }
 
 /// What a record says.

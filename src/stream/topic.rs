@@ -112,6 +112,8 @@ pub struct TopicNames {
     pub agent_state: String,
     /// What one shard tells the others goes here.
     pub sightings: String,
+    /// What shards tell each other of groups and population.
+    pub pools: String,
     others: Vec<(String, Cleanup, Partitions)>,
 }
 
@@ -161,6 +163,7 @@ impl TopicNames {
             audit: named(audit),
             agent_state: named(agent_state),
             sightings: named(sightings),
+            pools: named(pools),
             inputs: config.scored_inputs().iter().map(|input| named(&input.topic)).collect(),
             ingested: config.ingested_inputs().iter().map(|input| named(&input.topic)).collect(),
             events: named(events),

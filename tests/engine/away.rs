@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::Engine;
-use gaitkeeper::engine::snapshot::{Part, PartName};
+use gaitkeeper::engine::part::{Part, PartName};
 use gaitkeeper::workbench::generate::{Generator, Settings};
 use proptest::prelude::*;
 

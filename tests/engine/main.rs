@@ -9,6 +9,7 @@ mod eviction;
 mod feedback;
 mod interleavings;
 mod invariance;
+mod pools;
 mod sessions;
 mod shard;
 mod snapshot;

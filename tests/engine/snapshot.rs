@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gaitkeeper::config::{ColdStart, EngineConfig};
-use gaitkeeper::engine::snapshot::{Part, PartName, RestoreError, VERSION};
+use gaitkeeper::engine::part::{Part, PartName, RestoreError, VERSION};
 use gaitkeeper::engine::{Engine, Output, Shard, Tables};
 use gaitkeeper::event::{Origin, decode};
 use gaitkeeper::workbench::generate::{Generator, Settings};

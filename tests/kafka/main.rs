@@ -18,6 +18,7 @@ mod idle;
 mod ingest;
 mod injected;
 mod measured;
+mod pools;
 mod process;
 mod rebalance;
 mod stand;

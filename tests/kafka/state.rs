@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gaitkeeper::engine::{Shard, Tables};
+use gaitkeeper::engine::{Engine, Shard, Tables};
 use gaitkeeper::stream::restore::{self, Wanted};
 use gaitkeeper::stream::shards::Assembly;
-use gaitkeeper::stream::state::StateReader;
+use gaitkeeper::stream::state::{StateReader, Stored};
 use gaitkeeper::stream::table_history::{Now, TableHistory};
 use gaitkeeper::stream::watchdog::Watch;
 use gaitkeeper::stream::{Link, Meters, Stop};
@@ -20,7 +20,7 @@ use crate::stand::{Seen, Stand, wait_until};
 
 /// A shard as a new owner would restore it now.
 pub struct Left {
-    pub digest: String,
+    pub engine: Engine,
     pub next: i64,
     /// Events that had to be applied again.
     pub applied: u64,
@@ -28,37 +28,37 @@ pub struct Left {
 
 /// Restores every partition as a new owner would.
 pub fn left(stand: &Stand) -> BTreeMap<i32, Left> {
-    let link = Link::new(&stand.config.kafka.brokers, &stand.names.inputs[0]);
-    let reader = StateReader::new(&stand.config.kafka, &link, Arc::new(Watch::default()), Stop::new()).expect("valid settings");
+    let reader = reader(stand);
     let partitions: Vec<i32> = (0..PARTITIONS).collect();
     let committed = stand.offsets();
     let mut all = reader.state(&stand.names.state, &partitions).expect("the state can be read");
-    let mut lefts = BTreeMap::new();
+    all.iter_mut().map(|(&partition, stored)| (partition, restored(stand, &reader, partition, committed[&partition], stored))).collect()
+}
+
+pub fn reader(stand: &Stand) -> StateReader {
+    let link = Link::new(&stand.config.kafka.brokers, &stand.names.inputs[0]);
+    StateReader::new(&stand.config.kafka, &link, Arc::new(Watch::default()), Stop::new()).expect("valid settings")
+}
+
+/// Restores one partition from what is stored of it.
+pub fn restored(stand: &Stand, reader: &StateReader, partition: i32, committed: Option<i64>, stored: &mut Stored) -> Left {
     // Whoever has read nothing yet makes the tables of then from their topics.
     let now = Now { tables: &Tables::default(), positions: &BTreeMap::new() };
-    let mut history = TableHistory::default();
-    for (partition, stored) in &mut all {
-        let assembly = Assembly {
-            config: Arc::new(stand.config.clone()),
-            names: stand.names.clone(),
-            partitions: vec![PARTITIONS],
-            meters: Meters::new(),
-            progress: gaitkeeper::stream::progress::Progress::default(),
-            keeps_state: true,
-            work: gaitkeeper::stream::shards::Work::Score,
-            inputs: stand.config.scored_inputs(),
-        };
-        let wanted = Wanted {
-            topic: &stand.names.inputs[0],
-            partition: *partition,
-            shard: Shard { partition: *partition, partitions: PARTITIONS },
-            keyed: true,
-            committed: committed[partition],
-        };
-        let restored = restore::restore(&assembly, &reader, now, &mut history, wanted, stored).expect("the state can be restored");
-        lefts.insert(*partition, Left { digest: restored.engine.digest(), next: restored.next, applied: assembly.meters.reapplied.get() });
-    }
-    lefts
+    let assembly = Assembly {
+        config: Arc::new(stand.config.clone()),
+        names: stand.names.clone(),
+        partitions: vec![PARTITIONS],
+        meters: Meters::new(),
+        progress: gaitkeeper::stream::progress::Progress::default(),
+        keeps_state: true,
+        work: gaitkeeper::stream::shards::Work::Score,
+        inputs: stand.config.scored_inputs(),
+    };
+    let shard = Shard { partition, partitions: PARTITIONS };
+    let wanted = Wanted { topic: &stand.names.inputs[0], partition, shard, keyed: true, committed };
+    let restored =
+        restore::restore(&assembly, reader, now, &mut TableHistory::default(), wanted, stored).expect("the state can be restored");
+    Left { engine: restored.engine, next: restored.next, applied: assembly.meters.reapplied.get() }
 }
 
 /// Findings, requests and state are what an undisturbed run of each partition gives, byte for byte.
@@ -76,7 +76,7 @@ pub fn assert_undisturbed(stand: &Stand) -> usize {
         let left = &lefts[partition];
         // Markers of transactions take offsets too.
         assert!(left.next >= i64::try_from(records.len()).expect("small"), "partition {partition} is restored at its end");
-        assert_eq!(left.digest, engine.digest(), "the state of partition {partition}");
+        assert_eq!(left.engine.digest(), engine.digest(), "the state of partition {partition}");
     }
     assert!(said > 0, "a stream with misuse in it must raise findings");
     said

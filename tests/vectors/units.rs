@@ -6,7 +6,7 @@ use std::fs;
 
 use gaitkeeper::baseline::attribute::target_class;
 use gaitkeeper::baseline::session_totals::{SessionTotals, length_bin};
-use gaitkeeper::baseline::volume::{Cell, Densities, FIRST_WEIGHTS, Predictive, Prior, SharedCell};
+use gaitkeeper::baseline::volume::{Cell, Densities, Predictive, Prior, SharedCell, SharedMetric};
 use gaitkeeper::baseline::write_verbs::is_write;
 use gaitkeeper::detect::persistence::Persistence;
 use gaitkeeper::detect::{length, volume};
@@ -164,14 +164,16 @@ fn densities(given: &Value) -> Value {
 }
 
 fn commits(given: &Value) -> Value {
-    let (mut cell, mut key, mut metric, mut shared) = (Cell::default(), SharedCell::default(), SharedCell::default(), FIRST_WEIGHTS);
+    let (mut cell, mut key, mut metric) = (Cell::default(), SharedCell::default(), SharedMetric::default());
     let mut before = Vec::new();
     for value in numbers(&given["y"]) {
-        let predictive = Prior::of_population(Some(&key), &metric).predict(Some(&cell), None);
+        let predictive = Prior::of_population(Some(&key), &metric.cell).predict(Some(&cell), None);
         before.push([predictive.mean, predictive.scale, predictive.df]);
         let densities = Densities::of(value, &predictive, Some(&cell));
-        cell.learn_density(value, &densities, &mut shared);
-        cell.learn_moments(value, [&mut key, &mut metric]);
+        if cell.learn_density(value, &densities, &metric.weights) {
+            metric.learn_weights(&cell);
+        }
+        cell.learn_moments(value, [&mut key, &mut metric.cell]);
     }
     json!({
         "predictive_before_each_[m,sc,df]": before,

@@ -30,6 +30,8 @@ pub enum Command {
     Tick(i64),
     /// From here on events are judged by the tables as far as they had been read by then.
     Reached(Positions),
+    /// What the newest snapshot offered of other shards' groups and population was adopted.
+    Adopted,
 }
 
 /// A command with its place among the events.
@@ -49,7 +51,7 @@ impl Placed {
     pub fn reached(&self) -> Option<&Positions> {
         match &self.command {
             Command::Reached(positions) => Some(positions),
-            Command::Control(_) | Command::Tick(_) => None,
+            Command::Control(_) | Command::Tick(_) | Command::Adopted => None,
         }
     }
 }

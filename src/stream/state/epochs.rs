@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::form::{self, Chunk, Epoch, Manifest, Place, StateRecord};
 use super::packing::{self, Packer};
 use crate::engine::Engine;
-use crate::engine::snapshot::PartName;
+use crate::engine::part::PartName;
 
 /// How long one commit may be held up by an epoch.
 const SLICE: Duration = Duration::from_millis(5);
@@ -70,12 +70,25 @@ pub struct Whereabouts {
 pub struct Step {
     /// Records to send with the next commit.
     pub records: Vec<StateRecord>,
+    /// Parts among them that other shards read too.
+    pub told: Vec<Told>,
     /// Whether an epoch began here.
     pub begun: bool,
     /// Set when an epoch became valid: how long it took.
     pub completed: Option<Duration>,
     /// With it: commands before this number are part of the epoch.
     pub commands: u64,
+}
+
+/// A part for the other shards.
+#[derive(Debug)]
+pub struct Told {
+    /// Which one.
+    pub name: PartName,
+    /// The epoch that wrote it.
+    pub epoch: u64,
+    /// Compressed.
+    pub packed: Vec<u8>,
 }
 
 impl Epochs {
@@ -191,11 +204,15 @@ impl Epochs {
             };
             let epoch = running.epoch.number;
             let slot = other_slot(self.in_force.get(&part.name).map(|kept| &kept.place));
-            let records = records(&mut self.packer, &part.bytes, epoch, |chunk| form::part_key(&self.input, part.name, slot, chunk));
+            let packed = self.packer.pack(&part.bytes);
+            let records = records(&packed, epoch, |chunk| form::part_key(&self.input, part.name, slot, chunk));
             let place = Place { epoch, slot, chunks: count(records.len()) };
             running.parts.insert(part.name, Kept { place, offset: None });
             bytes += records.iter().map(StateRecord::bytes).sum::<u64>();
             step.records.extend(records);
+            if engine.shares_pools() && part.name.is_told() {
+                step.told.push(Told { name: part.name, epoch, packed });
+            }
         }
         Phase::Writing(running)
     }
@@ -203,17 +220,17 @@ impl Epochs {
     fn list(&mut self, running: &mut Running, step: &mut Step) {
         let manifest: Manifest = running.parts.iter().map(|(&name, kept)| (name, kept.place)).collect();
         let Place { epoch, slot, .. } = running.epoch.manifest;
-        let records = records(&mut self.packer, &form::written(&manifest), epoch, |chunk| form::manifest_key(&self.input, slot, chunk));
+        let packed = self.packer.pack(&form::written(&manifest));
+        let records = records(&packed, epoch, |chunk| form::manifest_key(&self.input, slot, chunk));
         running.epoch.manifest.chunks = count(records.len());
         step.records.extend(records);
     }
 }
 
 /// What is written of one part, or of the list of them.
-fn records(packer: &mut Packer, bytes: &[u8], epoch: u64, key: impl Fn(u32) -> String) -> Vec<StateRecord> {
-    let compressed = packer.pack(bytes);
+fn records(packed: &[u8], epoch: u64, key: impl Fn(u32) -> String) -> Vec<StateRecord> {
     let record = |(bytes, chunk)| StateRecord { key: key(chunk), value: Some(form::written(&Chunk { epoch, bytes })) };
-    packing::pieces(&compressed).zip(0..).map(record).collect()
+    packing::pieces(packed).zip(0..).map(record).collect()
 }
 
 /// The slot that does not hold what is in force.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::snapshot::PartName;
+use crate::engine::part::PartName;
 use crate::stream::tables::Positions;
 
 /// Form of the values. What an older version wrote stays readable.
@@ -121,18 +121,7 @@ pub fn manifest_key(prefix: &str, slot: u8, chunk: u32) -> String {
 /// Key of one record of a part.
 #[must_use]
 pub fn part_key(prefix: &str, name: PartName, slot: u8, chunk: u32) -> String {
-    match name {
-        PartName::Shard => format!("{prefix}/shard.{slot}.{chunk}"),
-        PartName::Names => format!("{prefix}/names.{slot}.{chunk}"),
-        PartName::Population => format!("{prefix}/population.{slot}.{chunk}"),
-        PartName::Calibration => format!("{prefix}/calibration.{slot}.{chunk}"),
-        PartName::Learning => format!("{prefix}/learning.{slot}.{chunk}"),
-        PartName::Campaigns => format!("{prefix}/campaigns.{slot}.{chunk}"),
-        PartName::Declared => format!("{prefix}/declared.{slot}.{chunk}"),
-        PartName::Response => format!("{prefix}/response.{slot}.{chunk}"),
-        PartName::Group(number) => format!("{prefix}/group-{number}.{slot}.{chunk}"),
-        PartName::Agent(number) => format!("{prefix}/agent-{number}.{slot}.{chunk}"),
-    }
+    format!("{prefix}/{}.{slot}.{chunk}", name.as_key())
 }
 
 /// The number of the agent and the slot of a record that is the first of an agent's part.

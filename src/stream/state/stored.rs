@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::commands::Placed;
 use super::form::{self, Checkpoint, Chunk, Epoch, FormError, Manifest, Place};
 use super::packing::Unpacker;
-use crate::engine::snapshot::{Part, PartName};
+use crate::engine::part::{Part, PartName};
 
 /// The newest value of each key of one shard.
 #[derive(Debug, Default)]

@@ -1,0 +1,169 @@
+//! Groups and population shared with the other shards (`[pools] share`), so that an agent that is new here borrows from those who
+//! do the same work elsewhere.
+//!
+//! Each shard tells what its own agents taught. What the others told is added up when a snapshot begins and is part of it as an
+//! offer; it is adopted once that snapshot is complete, so that a restart finds the very sums that were adopted.
+
+use std::collections::BTreeMap;
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::groups::GROUPS_MAX;
+use super::part::{Part, PartName, RestoreError, read, written};
+use super::{Engine, HASH_KEY};
+use crate::baseline::group::GroupBaseline;
+use crate::baseline::own_pools::OwnPools;
+use crate::baseline::pool::Pool;
+use crate::baseline::population::Population;
+use crate::baseline::texts::Texts;
+use crate::baseline::tools::Tools;
+
+/// Shards whose pools are kept; Kafka clusters have fewer partitions of one topic.
+const PEERS_MAX: usize = 4096;
+/// A shard that has told nothing for so long, while others have, is no more.
+const PEER_KEPT_MS: i64 = 30 * 86_400_000;
+/// Values of each attribute of a pool whose texts go with it, for explanations.
+const TEXTS_OF_EACH: usize = 8;
+
+/// What the shards have told of their pools, by the shards' names.
+#[derive(Debug, Default)]
+pub struct Peers {
+    by_shard: BTreeMap<String, Peer>,
+    newest_ms: i64,
+}
+
+#[derive(Debug, Default)]
+struct Peer {
+    told_ms: i64,
+    names: Option<(Tools, Texts)>,
+    population: Pool,
+    /// By number there, each with its name.
+    groups: BTreeMap<u32, (Box<str>, Pool)>,
+}
+
+/// The pools of a shard beside what it is judged by.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Pooled {
+    offer: Option<Offer>,
+    /// Names what was adopted last.
+    version: Option<String>,
+}
+
+/// What other shards know, added up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Offer {
+    /// The numbers of tools in the pools.
+    tools: Tools,
+    texts: BTreeMap<u64, Box<str>>,
+    population: Pool,
+    groups: BTreeMap<Box<str>, Pool>,
+}
+
+impl Peers {
+    /// Takes in a part that `shard` told at `at`, epoch ms; the newest of a name counts.
+    ///
+    /// # Errors
+    /// When it cannot be read; what was known stays.
+    pub fn take(&mut self, shard: &str, at: i64, part: &Part) -> Result<(), RestoreError> {
+        if !self.by_shard.contains_key(shard) {
+            if self.by_shard.len() >= PEERS_MAX {
+                return Ok(());
+            }
+            self.by_shard.insert(shard.to_owned(), Peer::default());
+        }
+        let Some(peer) = self.by_shard.get_mut(shard) else { return Ok(()) };
+        match part.name {
+            PartName::Names => peer.names = Some(read(part)?),
+            PartName::OwnPopulation => peer.population = Pool::of_population(&read::<Population>(part)?),
+            PartName::OwnGroup(number) if (number as usize) < GROUPS_MAX => {
+                let group: GroupBaseline = read(part)?;
+                peer.groups.insert(number, (group.name.clone(), Pool::of_group(&group)));
+            }
+            _ => return Err(RestoreError::Misfit { name: part.name }),
+        }
+        peer.told_ms = peer.told_ms.max(at);
+        self.newest_ms = self.newest_ms.max(at);
+        Ok(())
+    }
+
+    /// What all but `shard` know together; `None` where nobody has told anything.
+    fn offer(&self, shard: &str) -> Option<Offer> {
+        let oldest = self.newest_ms - PEER_KEPT_MS;
+        let others = self.by_shard.iter().filter(|(name, peer)| *name != shard && peer.told_ms >= oldest);
+        let mut offer = Offer { tools: Tools::new(HASH_KEY), texts: BTreeMap::new(), population: Pool::default(), groups: BTreeMap::new() };
+        let mut any = false;
+        for (_, Peer { names, population, groups, .. }) in others {
+            let Some((tools, texts)) = names else { continue };
+            any = true;
+            let numbers = offer.tools.take_in(tools);
+            offer.population.add(population, &numbers);
+            for (name, pool) in groups.values() {
+                offer.groups.entry(name.clone()).or_default().add(pool, &numbers);
+            }
+            let pools = groups.values().map(|(_, pool)| pool).chain([population]);
+            for value in pools.flat_map(|pool| pool.frequent_values(TEXTS_OF_EACH)) {
+                if let Some(text) = texts.get(value) {
+                    offer.texts.insert(value, text.into());
+                }
+            }
+        }
+        any.then_some(offer)
+    }
+}
+
+impl Engine {
+    /// Whether groups and population are shared with other shards.
+    #[must_use]
+    pub fn shares_pools(&self) -> bool {
+        self.detector.model.own.is_some()
+    }
+
+    /// Names what was adopted last.
+    #[must_use]
+    pub fn pool_version(&self) -> Option<&str> {
+        self.pooled.version.as_deref()
+    }
+
+    /// Makes what the others have told part of the snapshot that begins now; `shard` is the name of this one.
+    pub fn offer_pools(&mut self, peers: &Peers, shard: &str) {
+        if self.shares_pools() {
+            self.pooled.offer = peers.offer(shard);
+        }
+    }
+
+    /// Adopts what the newest snapshot offers; true if it did. To be called at a commit boundary once that snapshot is complete,
+    /// and at the same place of the input after a restart.
+    pub fn adopt_pools(&mut self) -> bool {
+        let Some(offer) = self.pooled.offer.take() else { return false };
+        self.pooled.version = Some(HEXLOWER.encode(&Sha256::digest(written(&offer))[..8]));
+        let Offer { tools, texts, population, groups } = offer;
+        let numbers = self.detector.model.tools.take_in(&tools);
+        self.detector.model.adopt_population(&population, &numbers);
+        for (name, pool) in groups {
+            let Some(group) = self.group(&name) else { continue };
+            self.touch_group(Some(group));
+            self.detector.model.adopt_group(group, &pool, &numbers);
+        }
+        for (value, text) in texts {
+            if !self.detector.model.texts.contains(value) {
+                self.detector.model.texts.keep(value, &text);
+            }
+        }
+        true
+    }
+
+    /// Shares, or shares no more, whatever the state was stored under. Where it was not shared before, everything is of this shard.
+    pub(super) fn share_pools(&mut self, own: Option<OwnPools>) {
+        if !self.config.pools.share {
+            return;
+        }
+        let model = &mut self.detector.model;
+        if own.is_none() {
+            // The others have heard of none of it.
+            self.changes.note_all_groups(model.groups.len());
+        }
+        model.own = Some(own.unwrap_or_else(|| OwnPools { population: model.population.clone(), groups: model.groups.clone() }));
+    }
+}
