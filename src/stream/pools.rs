@@ -97,3 +97,86 @@ impl PeerReader {
         self.peers.take(shard, at, &Part { name, bytes }).map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::EngineConfig;
+    use crate::engine::{Engine, Shard};
+    use crate::stream::state::packing::Packer;
+
+    const SHARD: &str = "group/agent-events/3";
+
+    fn engine() -> Engine {
+        let mut config = EngineConfig::default();
+        config.pools.share = true;
+        Engine::new(Arc::new(config), Shard { partition: 0, partitions: 4 })
+    }
+
+    /// The records of what an engine tells, as if each part were so large that it takes two of them.
+    fn told(epoch: u64) -> Vec<(String, Vec<u8>)> {
+        let mut records = Vec::new();
+        for part in engine().parts().filter(|part| part.name.is_told()) {
+            let packed = Packer::new().pack(&part.bytes);
+            let (first, second) = packed.split_at(packed.len() / 2);
+            for (chunk, bytes) in [first, second].into_iter().enumerate() {
+                let value = form::written(&Chunk { epoch, chunks: 2, bytes });
+                records.push((format!("{SHARD}/{}.{chunk}", part.name.as_key()), value));
+            }
+        }
+        records
+    }
+
+    /// Whether a shard that asks is offered anything after these records.
+    fn is_offered<'r>(records: impl IntoIterator<Item = &'r (String, Vec<u8>)>) -> bool {
+        let mut reader = PeerReader::new("group");
+        for (key, value) in records {
+            reader.take(key, 0, Some(value));
+        }
+        let mut engine = engine();
+        engine.offer_pools(reader.peers(), "group/agent-events/0");
+        engine.adopt_pools()
+    }
+
+    #[test]
+    fn a_part_counts_once_all_its_records_are_there_in_any_order() {
+        let records = told(1);
+        assert!(records.len() >= 4);
+        assert!(is_offered(&records) && is_offered(records.iter().rev()));
+        assert!(!is_offered(records.iter().step_by(2)));
+    }
+
+    #[test]
+    fn records_of_two_snapshots_make_no_part() {
+        let (one, two) = (told(1), told(2));
+        let mixed = one.iter().step_by(2).chain(two.iter().skip(1).step_by(2));
+        assert!(!is_offered(mixed));
+    }
+
+    #[test]
+    fn other_groups_and_what_cannot_be_read_are_left_out() {
+        let records = told(1);
+        let other: Vec<_> = records.iter().map(|(key, value)| (key.replacen("group", "group-2", 1), value.clone())).collect();
+        assert!(!is_offered(&other));
+        let broken = ["group/agent-events/3/agent-1.0", "group/agent-events/3/names", "group/x", "group/agent-events/3/names.0"];
+        let broken = broken.map(|key| (key.to_owned(), b"\x01nothing".to_vec()));
+        assert!(is_offered(broken.iter().chain(&records)));
+    }
+
+    #[test]
+    fn what_is_told_comes_in_the_records_that_a_reader_takes_in() {
+        let mut reader = PeerReader::new("group");
+        for part in engine().parts().filter(|part| part.name.is_told()) {
+            let told = Told { name: part.name, epoch: 7, packed: Packer::new().pack(&part.bytes) };
+            for StateRecord { key, value } in records(&shard_name("group/agent-events", 3), &told) {
+                assert!(key.starts_with(SHARD), "{key}");
+                reader.take(&key, 0, value.as_deref());
+            }
+        }
+        let mut engine = engine();
+        engine.offer_pools(reader.peers(), "group/agent-events/0");
+        assert!(engine.adopt_pools());
+    }
+}

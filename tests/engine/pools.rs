@@ -68,15 +68,16 @@ fn is_first(event: &Generated) -> bool {
     event.agent_id.bytes().map(usize::from).sum::<usize>().is_multiple_of(2)
 }
 
-/// How often each tool followed each in the groups, by name.
+/// How often each tool followed each in the groups, by name, and in the population.
 fn transitions(engine: &Engine) -> BTreeMap<(String, String, String), u32> {
     let model = &engine.detector().model;
     let mut counts = BTreeMap::new();
-    for group in &model.groups {
+    let groups = model.groups.iter().map(|group| (&*group.name, &group.counts));
+    for (level, shared) in groups.chain([("(population)", &model.population.counts)]) {
         for last in 0..1_000 {
-            let Some(node) = group.counts.sequence.get(&order_1(last)) else { continue };
+            let Some(node) = shared.sequence.get(&order_1(last)) else { continue };
             for (tool, count) in node.iter() {
-                let names = (group.name.to_string(), model.tools.name(last).to_owned(), model.tools.name(tool).to_owned());
+                let names = (level.to_owned(), model.tools.name(last).to_owned(), model.tools.name(tool).to_owned());
                 counts.insert(names, count.into());
             }
         }
