@@ -63,7 +63,7 @@ impl Shards {
                 result = result.and(outbox.send(record));
             }
         }
-        if runs {
+        if runs || step.completed.is_some() {
             meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
         }
         result

@@ -146,6 +146,25 @@ fn state_takes_fewer_than_300_bytes_an_event() {
 }
 
 #[test]
+fn sharing_pools_among_sixteen_partitions_makes_no_long_pause() {
+    let Some(broker) = wanted("measured-pools") else { return };
+    let (agents, count) = (5_000, 600_000);
+    let mut stand = Stand::new(&broker, "pools", 16);
+    stand.config.kafka.snapshot_interval_ms = 2_000;
+    stand.config.engine.pools.share = true;
+    produce(&stand, &mut fleet(agents), count);
+    let serving = stand.serve();
+    wait_until_consumed(&stand, count);
+    wait_for_last_epoch(&serving);
+    let adopted = serving.meters.pools_adopted.get();
+    let pools: usize = stand.committed(&stand.names.pools).into_values().flatten().map(|seen| seen.value.len()).sum();
+    eprintln!("pools adopted {adopted} times, {:.1} MB told", pools as f64 / 1e6);
+    assert!(adopted >= 32, "every partition has adopted twice");
+    assert_short_pauses(&serving.meters);
+    serving.stop().expect("a clean end");
+}
+
+#[test]
 fn agents_that_come_back_are_read_from_the_state_topic_one_by_one() {
     let Some(broker) = wanted("measured-recall") else { return };
     let agents = 5_000;
