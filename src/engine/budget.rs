@@ -77,7 +77,7 @@ impl Budget {
     /// Far more of the last sessions alarmed than the budget allows: either an attack wave, or work that the baseline does not know.
     #[must_use]
     pub fn is_overrun(&self) -> bool {
-        self.past.alarmed >= 6.0 && self.past.alarmed > 3.0 * self.alpha() * self.past.watched
+        is_far_beyond(self.past.alarmed, self.past.watched, self.alpha())
     }
 
     fn look(&mut self) {
@@ -89,6 +89,12 @@ impl Budget {
         let seen = self.past.first_ms.map_or(0.0, |first| (self.past.last_ms - first) as f64);
         (seen >= DAY_MS).then(|| alarms / self.partitions / (self.past.sessions / self.past.elapsed_ms * DAY_MS))
     }
+}
+
+/// Whether so many alarms among so many sessions are far more than a share of `alpha`.
+#[must_use]
+pub fn is_far_beyond(alarmed: f64, sessions: f64, alpha: f64) -> bool {
+    alarmed >= 6.0 && alarmed > 3.0 * alpha * sessions
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::findings::Crossed;
 use super::sessions::Session;
 use super::severity;
 use super::step_up::{Because, Wish};
-use super::{Engine, EventScore, Output, ScoreState, SessionSlot, surprise};
+use super::{Engine, EventScore, Output, ScoreState, SessionSlot, budget, surprise};
 use crate::baseline::Observation;
 use crate::baseline::agent::Stratum;
 use crate::config::ColdStart;
@@ -117,8 +117,8 @@ impl Engine {
     /// Whether `family`, now below the threshold, opens a finding: the first time, unless it is misuse that carries nothing but what an
     /// open finding has pinned; that joins it, until something new turns up.
     fn opens(&mut self, slot: SessionSlot, family: Family) -> bool {
+        let first = self.sessions.cross(slot, family);
         let session = self.sessions.get_mut(slot);
-        let first = session.alarm.cross(family);
         if family != Family::Misuse || (!first && session.alarm.joined.is_none()) {
             return first;
         }
@@ -136,7 +136,7 @@ impl Engine {
         let leans = matches!(stratum, Stratum::New | Stratum::Young | Stratum::NewVersion) && base >= BASE_SESSIONS;
         let sessions = calibration.sessions(stratum) + if leans { base } else { 0.0 };
         let group_sessions = session.group.map_or(0, |group| self.detector.model.group(group).sessions);
-        let alone = stratum == Stratum::New && group_sessions < GROUP_SESSIONS;
+        let alone = stratum == Stratum::New && (group_sessions < GROUP_SESSIONS || self.knows_only_the_short(session, group_sessions));
         let too_few = sessions * alpha * share < 1.0;
         let evidence = if alone || too_few {
             EvidenceWord::Insufficient
@@ -153,6 +153,12 @@ impl Engine {
         Threshold { alpha, evidence, may_alarm }
     }
 
+    /// Whether more of the group's sessions are open than were ever learned: those that are over are the short ones then, and every
+    /// session that merely goes on looks odd beside them. So it is when a whole fleet begins at once.
+    fn knows_only_the_short(&self, session: &OpenSession, group_sessions: u64) -> bool {
+        session.group.is_some_and(|group| u64::from(self.sessions.open_of(group)) > group_sessions)
+    }
+
     /// The families that alarm, if the session may alarm at all.
     fn alarming(&mut self, slot: SessionSlot, p: f64, threshold: Threshold) -> Vec<(Family, f64)> {
         if p >= threshold.alpha || !self.may_alarm(slot, threshold) {
@@ -164,12 +170,22 @@ impl Engine {
     /// With too little evidence only what is new to the whole fleet may alarm, once the fleet itself is known.
     fn may_alarm(&mut self, slot: SessionSlot, threshold: Threshold) -> bool {
         let new_to_fleet = self.sessions.get(slot).alarm.loudest.as_ref().is_some_and(|loudest| loudest.1.new_to_fleet);
-        let is_fleet_known = self.counters.sessions as f64 * threshold.alpha >= 1.0;
-        let enough = threshold.evidence != EvidenceWord::Insufficient || (new_to_fleet && is_fleet_known);
+        let closed = self.counters.sessions;
+        let is_fleet_known = closed as f64 * threshold.alpha >= 1.0 && closed >= self.sessions.len() as u64;
+        let is_known = threshold.evidence != EvidenceWord::Insufficient || (new_to_fleet && is_fleet_known);
+        let enough = is_known && !self.is_flooded_by_new(slot, threshold.alpha);
         if threshold.may_alarm && !enough {
             self.counters.insufficient += 1;
         }
         threshold.may_alarm && enough
+    }
+
+    /// Whether far more of the new agents' open sessions have alarmed than the budget allows, so that this one of them says nothing
+    /// either: what they do is not known yet.
+    fn is_flooded_by_new(&self, slot: SessionSlot, alpha: f64) -> bool {
+        let session = self.sessions.get(slot);
+        let (open, alarmed) = self.sessions.of_new_agents();
+        session.detected.stratum == Stratum::New && !session.alarm.is_alarmed() && budget::is_far_beyond(alarmed.into(), open.into(), alpha)
     }
 
     /// The families whose share of the budget is spent, with their p-values; with too little evidence only that of misuse counts.

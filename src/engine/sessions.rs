@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::agents::AgentSlot;
 use super::alarm::SessionAlarm;
+use crate::baseline::GroupIndex;
+use crate::baseline::agent::Stratum;
 use crate::config::SessionRules;
 use crate::detect::OpenSession;
+use crate::detect::family::Family;
 use crate::event::Event;
 
 /// Number of an open session within its shard.
@@ -78,6 +81,12 @@ pub struct Sessions {
     /// One entry an open session, at or before the time when it is due.
     due: BinaryHeap<Reverse<(i64, u64, SessionSlot)>>,
     begun: u64,
+    /// How many are open of each group, by its number.
+    open_of: Vec<u32>,
+    /// How many are of new agents.
+    of_new: u32,
+    /// How many of these have alarmed.
+    of_new_alarmed: u32,
 }
 
 /// What there is to know of a shard's session numbers beside the open sessions.
@@ -99,7 +108,7 @@ impl Sessions {
     #[must_use]
     pub fn restored(numbers: Numbers, open: impl IntoIterator<Item = (SessionSlot, Session)>, rules: &SessionRules) -> Option<Self> {
         let Numbers { slots, free, begun } = numbers;
-        let mut sessions = Self { slots: Vec::new(), free, due: BinaryHeap::new(), begun };
+        let mut sessions = Self { slots: Vec::new(), free, due: BinaryHeap::new(), begun, ..Self::default() };
         for (slot, session) in open {
             let at = slot.0 as usize;
             if at >= slots {
@@ -109,6 +118,7 @@ impl Sessions {
                 sessions.slots.resize_with(at + 1, || None);
             }
             sessions.due.push(Reverse((due(&session, rules), session.begun, slot)));
+            sessions.count(&session);
             sessions.slots[at] = Some(Box::new(session));
         }
         sessions.slots.resize_with(slots, || None);
@@ -128,8 +138,63 @@ impl Sessions {
             SessionSlot(u32::try_from(self.slots.len() - 1).expect("fewer open sessions than 2^32"))
         });
         self.due.push(Reverse((due, session.begun, slot)));
+        self.count(&session);
         self.slots[slot.0 as usize] = Some(Box::new(session));
         slot
+    }
+
+    /// Number of open sessions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// True if none is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many are open of a group.
+    #[must_use]
+    pub fn open_of(&self, group: GroupIndex) -> u32 {
+        self.open_of.get(group.0 as usize + 1).copied().unwrap_or(0)
+    }
+
+    /// How many are open of new agents, and how many of these have alarmed.
+    #[must_use]
+    pub fn of_new_agents(&self) -> (u32, u32) {
+        (self.of_new, self.of_new_alarmed)
+    }
+
+    /// Notes that one more family of a session is below the threshold; true the first time.
+    pub fn cross(&mut self, slot: SessionSlot, family: Family) -> bool {
+        let session = self.get_mut(slot);
+        let begins = !session.alarm.is_alarmed() && is_of_new_agent(session);
+        let first = session.alarm.cross(family);
+        self.of_new_alarmed += u32::from(begins);
+        first
+    }
+
+    fn count(&mut self, session: &Session) {
+        *self.open_of_mut(session.detected.group) += 1;
+        self.of_new += u32::from(is_of_new_agent(session));
+        self.of_new_alarmed += u32::from(is_of_new_agent(session) && session.alarm.is_alarmed());
+    }
+
+    fn discount(&mut self, session: &Session) {
+        *self.open_of_mut(session.detected.group) -= 1;
+        self.of_new -= u32::from(is_of_new_agent(session));
+        self.of_new_alarmed -= u32::from(is_of_new_agent(session) && session.alarm.is_alarmed());
+    }
+
+    /// The first place is for sessions without a group.
+    fn open_of_mut(&mut self, group: Option<GroupIndex>) -> &mut u32 {
+        let at = group.map_or(0, |group| group.0 as usize + 1);
+        if self.open_of.len() <= at {
+            self.open_of.resize(at + 1, 0);
+        }
+        &mut self.open_of[at]
     }
 
     /// An open session.
@@ -161,7 +226,9 @@ impl Sessions {
     /// If it is not open.
     pub fn take(&mut self, slot: SessionSlot) -> Box<Session> {
         self.free.push(slot);
-        self.slots[slot.0 as usize].take().expect("slots are handed out open and forgotten at the close")
+        let session = self.slots[slot.0 as usize].take().expect("slots are handed out open and forgotten at the close");
+        self.discount(&session);
+        session
     }
 
     /// The sessions that are over at stream time `now`, in the order of their last events, ties by `id`.
@@ -193,6 +260,10 @@ impl Sessions {
         all.sort_by_cached_key(|&slot| (self.get(slot).last_ts, id(self.get(slot))));
         all
     }
+}
+
+fn is_of_new_agent(session: &Session) -> bool {
+    session.detected.stratum == Stratum::New
 }
 
 /// When a session is over if nothing more comes.

@@ -3,6 +3,7 @@
 mod away;
 mod bounds;
 mod campaigns;
+mod cold_start;
 mod context;
 mod declared;
 mod eviction;
