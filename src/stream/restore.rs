@@ -181,6 +181,7 @@ pub fn restore(
         seconds = since.elapsed().as_secs_f64(),
         "partition restored"
     );
+    let epochs = epochs.overdue(applied > 0);
     Ok(Restored { engine, next, began: checkpoint.began, epochs, commands, judged: Some(checkpoint.judged) })
 }
 

@@ -129,6 +129,27 @@ fn an_instance_that_starts_again_goes_on_as_if_it_had_never_stopped() {
 }
 
 #[test]
+fn what_was_applied_again_once_is_not_applied_again_by_the_next_instance() {
+    let Some(broker) = Broker::shared() else { return };
+    let mut stand = Stand::new(broker, "short-lived", PARTITIONS);
+    // No instance here lives so long.
+    stand.config.kafka.snapshot_interval_ms = 3_600_000;
+    produce(&stand, &fleet(5, 20_000));
+    let serving = stand.serve();
+    wait_until("everything is consumed", || stand.consumed() == 20_000);
+    assert_eq!(serving.meters.epochs.get(), 0);
+    serving.stop().expect("a clean end");
+    for (turn, again) in [(1, 20_000), (2, 0)] {
+        let serving = stand.serve();
+        wait_until("every partition is back", || serving.meters.partitions.get() == i64::from(PARTITIONS));
+        assert_eq!(serving.meters.reapplied.get(), again, "turn {turn}");
+        wait_until("what was applied again is written down", || again == 0 || serving.meters.epochs.get() == 4);
+        serving.stop().expect("a clean end");
+    }
+    assert_undisturbed(&stand);
+}
+
+#[test]
 fn an_offset_that_was_moved_by_hand_stops_the_service_and_is_said() {
     let Some(broker) = Broker::shared() else { return };
     let stand = Stand::new(broker, "moved-by-hand", PARTITIONS);

@@ -26,6 +26,8 @@ pub struct Epochs {
     /// Where the newest epoch began; before it there is nothing to write.
     last_at: Option<i64>,
     last_begun: Instant,
+    /// The next one should begin whatever the time.
+    is_overdue: bool,
     phase: Phase,
     packer: Packer,
 }
@@ -104,6 +106,7 @@ impl Epochs {
             manifest: None,
             last_at: None,
             last_begun: Instant::now(),
+            is_overdue: false,
             phase: Phase::Idle,
             packer: Packer::new(),
         }
@@ -119,6 +122,13 @@ impl Epochs {
         self.manifest = Some(epoch.manifest);
         self.last_at = Some(epoch.at);
         self
+    }
+
+    /// The next epoch begins as soon as it can: a restore had to apply events again, and the next one must not have to as well. An
+    /// instance that never lives for an interval would leave ever more of them.
+    #[must_use]
+    pub fn overdue(self, is_overdue: bool) -> Self {
+        Self { is_overdue, ..self }
     }
 
     /// Called right after a commit up to `committed` has succeeded, before another event is taken.
@@ -181,7 +191,8 @@ impl Epochs {
     /// Whether an epoch should begin.
     #[must_use]
     pub fn is_due(&self, committed: i64) -> bool {
-        !self.is_running() && self.last_begun.elapsed() >= self.interval && self.last_at.is_none_or(|at| committed > at)
+        let is_time = self.is_overdue || self.last_begun.elapsed() >= self.interval;
+        !self.is_running() && is_time && self.last_at.is_none_or(|at| committed > at)
     }
 
     fn begin(&mut self, engine: &mut Engine, at: i64, commands: u64) -> Running {
@@ -190,6 +201,7 @@ impl Epochs {
         self.next_number += 1;
         self.last_at = Some(at);
         self.last_begun = Instant::now();
+        self.is_overdue = false;
         let manifest = Place { epoch: number, slot: other_slot(self.manifest.as_ref()), chunks: 0 };
         Running { epoch: Epoch { number, at, commands, config: self.config.clone(), manifest }, parts: self.in_force.clone() }
     }
