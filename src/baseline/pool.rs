@@ -71,7 +71,8 @@ impl<const N: usize> Mean<[f64; N]> {
 impl<K: Copy + Ord> Sum<K> {
     fn add(&mut self, counts: impl IntoIterator<Item = (K, u32)>) {
         self.0.extend(counts);
-        self.0.sort_unstable_by_key(|entry| entry.0);
+        // What is there is in order: the stable sort takes it as one run.
+        self.0.sort_by_key(|entry| entry.0);
         self.0.dedup_by(|later, first| {
             let is_same = later.0 == first.0;
             if is_same {
@@ -197,12 +198,14 @@ impl Pool {
         }
     }
 
-    /// The most frequent values of each attribute, whatever the tool.
+    /// The most frequent values of each attribute, whatever the tool; in no particular order.
     pub fn frequent_values(&self, of_each: usize) -> impl Iterator<Item = u64> {
         self.any.iter().flat_map(move |sum| {
             let mut values = sum.0.clone();
-            values.sort_unstable_by_key(|&(value, count)| (u32::MAX - count, value));
-            values.truncate(of_each);
+            if values.len() > of_each {
+                values.select_nth_unstable_by_key(of_each, |&(value, count)| (u32::MAX - count, value));
+                values.truncate(of_each);
+            }
             values.into_iter().map(|entry| entry.0)
         })
     }

@@ -91,22 +91,22 @@ impl Peers {
     /// What all but `shard` know together; `None` where nobody has told anything.
     fn offer(&self, shard: &str) -> Option<Offer> {
         let oldest = self.newest_ms - PEER_KEPT_MS;
-        let others = self.by_shard.iter().filter(|(name, peer)| *name != shard && peer.told_ms >= oldest);
+        let others = || self.by_shard.iter().filter(|(name, peer)| *name != shard && peer.told_ms >= oldest);
         let mut offer = Offer { tools: Tools::new(HASH_KEY), texts: BTreeMap::new(), population: Pool::default(), groups: BTreeMap::new() };
         let mut any = false;
-        for (_, Peer { names, population, groups, .. }) in others {
-            let Some((tools, texts)) = names else { continue };
+        for (_, Peer { names, population, groups, .. }) in others() {
+            let Some((tools, _)) = names else { continue };
             any = true;
             let numbers = offer.tools.take_in(tools);
             offer.population.add(population, &numbers);
             for (name, pool) in groups.values() {
                 offer.groups.entry(name.clone()).or_default().add(pool, &numbers);
             }
-            let pools = groups.values().map(|(_, pool)| pool).chain([population]);
-            for value in pools.flat_map(|pool| pool.frequent_values(TEXTS_OF_EACH)) {
-                if let Some(text) = texts.get(value) {
-                    offer.texts.insert(value, text.into());
-                }
+        }
+        let pools = offer.groups.values().chain([&offer.population]);
+        for value in pools.flat_map(|pool| pool.frequent_values(TEXTS_OF_EACH)) {
+            if let Some(text) = others().find_map(|(_, peer)| peer.names.as_ref()?.1.get(value)) {
+                offer.texts.insert(value, text.into());
             }
         }
         any.then_some(offer)

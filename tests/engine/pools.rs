@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gaitkeeper::baseline::Attribute;
 use gaitkeeper::baseline::sequence::order_1;
 use gaitkeeper::config::{ColdStart, EngineConfig};
 use gaitkeeper::engine::part::{Part, PartName};
@@ -108,8 +109,10 @@ fn what_two_shards_have_adopted_is_what_both_know_together() {
         assert!(transitions(&shard.shard.engine) == together);
         assert!(!shard.shard.engine.adopt_pools(), "once");
     }
-    let known = |shard: &Stored| shard.shard.engine.detector().model.tools.known();
-    assert_eq!(known(&one), known(&two));
+    let (one, two) = (&one.shard.engine.detector().model, &two.shard.engine.detector().model);
+    assert_eq!(one.tools.known(), two.tools.known());
+    let most_used = one.population.counts.any[Attribute::Target as usize].most_frequent(1)[0].0;
+    assert!(one.texts.get(most_used).is_some() && one.texts.get(most_used) == two.texts.get(most_used), "explanations can name it");
 }
 
 #[test]
