@@ -176,7 +176,8 @@ fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
     // Agents leave memory whenever they can, and are often without a session.
     stand.config.kafka.resident_megabytes = 0;
     stand.config.engine.detect.sessions.idle_ms = 60_000;
-    let slices = usize::try_from(seconds).expect("small") * 1000 / 250;
+    // The last of it comes after the storm, to those who restore what it has left.
+    let slices = usize::try_from(seconds + 5).expect("small") * 1000 / 250;
     let lines = fleet(seed, slices * SLICE);
     let feed = || {
         let producer = stand.producer();

