@@ -231,19 +231,9 @@ impl Levels<'_> {
         let events = delta.observations.len() as f64;
         let totals = &mut agent.totals;
         totals.count(u32::try_from(delta.observations.len()).unwrap_or(u32::MAX));
-        totals.events.learn_moments(
-            elementary::ln(1.0 + events),
-            each(shared, own).flat_map(|Shared { population, group }| {
-                group.as_mut().map(|group| &mut group.events).into_iter().chain([&mut population.events])
-            }),
-        );
+        totals.events.learn_moments(elementary::ln(1.0 + events), each(shared, own).flat_map(Shared::events));
         if delta.bytes_out > 0.0 {
-            totals.bytes.learn_moments(
-                elementary::ln_1p(delta.bytes_out),
-                each(shared, own).flat_map(|Shared { population, group }| {
-                    group.as_mut().map(|group| &mut group.bytes).into_iter().chain([&mut population.bytes])
-                }),
-            );
+            totals.bytes.learn_moments(elementary::ln_1p(delta.bytes_out), each(shared, own).flat_map(Shared::bytes));
         }
     }
 
@@ -319,6 +309,16 @@ impl<'m> Shared<'m> {
         if opened && sequence::add(&mut self.population.counts.attributes, context, value) {
             self.population.counts.any[attribute as usize].add(value, usize::MAX);
         }
+    }
+
+    /// Lengths of sessions, the group's first.
+    fn events(&mut self) -> impl Iterator<Item = &mut SharedCell> {
+        self.group.as_mut().map(|group| &mut group.events).into_iter().chain([&mut self.population.events])
+    }
+
+    /// Totals of sessions, the group's first.
+    fn bytes(&mut self) -> impl Iterator<Item = &mut SharedCell> {
+        self.group.as_mut().map(|group| &mut group.bytes).into_iter().chain([&mut self.population.bytes])
     }
 
     fn cells(&mut self, metric: Metric, key: u64) -> CellsAbove<'_> {

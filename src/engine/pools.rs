@@ -67,13 +67,10 @@ impl Peers {
     /// # Errors
     /// When it cannot be read; what was known stays.
     pub fn take(&mut self, shard: &str, at: i64, part: &Part) -> Result<(), RestoreError> {
-        if !self.by_shard.contains_key(shard) {
-            if self.by_shard.len() >= PEERS_MAX {
-                return Ok(());
-            }
-            self.by_shard.insert(shard.to_owned(), Peer::default());
+        if self.by_shard.len() >= PEERS_MAX && !self.by_shard.contains_key(shard) {
+            return Ok(());
         }
-        let Some(peer) = self.by_shard.get_mut(shard) else { return Ok(()) };
+        let peer = self.by_shard.entry(shard.to_owned()).or_default();
         match part.name {
             PartName::Names => peer.names = Some(read(part)?),
             PartName::OwnPopulation => peer.population = Pool::of_population(&read::<Population>(part)?),
@@ -91,12 +88,13 @@ impl Peers {
     /// What all but `shard` know together; `None` where nobody has told anything.
     fn offer(&self, shard: &str) -> Option<Offer> {
         let oldest = self.newest_ms - PEER_KEPT_MS;
-        let others = || self.by_shard.iter().filter(|(name, peer)| *name != shard && peer.told_ms >= oldest);
+        let others = || {
+            let others = self.by_shard.iter().filter(|(name, peer)| *name != shard && peer.told_ms >= oldest);
+            others.filter_map(|(_, peer)| Some((peer.names.as_ref()?, peer)))
+        };
+        others().next()?;
         let mut offer = Offer { tools: Tools::new(HASH_KEY), texts: BTreeMap::new(), population: Pool::default(), groups: BTreeMap::new() };
-        let mut any = false;
-        for (_, Peer { names, population, groups, .. }) in others() {
-            let Some((tools, _)) = names else { continue };
-            any = true;
+        for ((tools, _), Peer { population, groups, .. }) in others() {
             let numbers = offer.tools.take_in(tools);
             offer.population.add(population, &numbers);
             for (name, pool) in groups.values() {
@@ -105,11 +103,11 @@ impl Peers {
         }
         let pools = offer.groups.values().chain([&offer.population]);
         for value in pools.flat_map(|pool| pool.frequent_values(TEXTS_OF_EACH)) {
-            if let Some(text) = others().find_map(|(_, peer)| peer.names.as_ref()?.1.get(value)) {
+            if let Some(text) = others().find_map(|((_, texts), _)| texts.get(value)) {
                 offer.texts.insert(value, text.into());
             }
         }
-        any.then_some(offer)
+        Some(offer)
     }
 }
 

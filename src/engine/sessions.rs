@@ -118,7 +118,7 @@ impl Sessions {
                 sessions.slots.resize_with(at + 1, || None);
             }
             sessions.due.push(Reverse((due(&session, rules), session.begun, slot)));
-            sessions.count(&session);
+            sessions.count(&session, 1);
             sessions.slots[at] = Some(Box::new(session));
         }
         sessions.slots.resize_with(slots, || None);
@@ -138,7 +138,7 @@ impl Sessions {
             SessionSlot(u32::try_from(self.slots.len() - 1).expect("fewer open sessions than 2^32"))
         });
         self.due.push(Reverse((due, session.begun, slot)));
-        self.count(&session);
+        self.count(&session, 1);
         self.slots[slot.0 as usize] = Some(Box::new(session));
         slot
     }
@@ -158,7 +158,7 @@ impl Sessions {
     /// How many are open of a group.
     #[must_use]
     pub fn open_of(&self, group: GroupIndex) -> u32 {
-        self.open_of.get(group.0 as usize + 1).copied().unwrap_or(0)
+        self.open_of.get(group.0 as usize).copied().unwrap_or(0)
     }
 
     /// How many are open of new agents, and how many of these have alarmed.
@@ -176,25 +176,22 @@ impl Sessions {
         first
     }
 
-    fn count(&mut self, session: &Session) {
-        *self.open_of_mut(session.detected.group) += 1;
-        self.of_new += u32::from(is_of_new_agent(session));
-        self.of_new_alarmed += u32::from(is_of_new_agent(session) && session.alarm.is_alarmed());
-    }
-
-    fn discount(&mut self, session: &Session) {
-        *self.open_of_mut(session.detected.group) -= 1;
-        self.of_new -= u32::from(is_of_new_agent(session));
-        self.of_new_alarmed -= u32::from(is_of_new_agent(session) && session.alarm.is_alarmed());
-    }
-
-    /// The first place is for sessions without a group.
-    fn open_of_mut(&mut self, group: Option<GroupIndex>) -> &mut u32 {
-        let at = group.map_or(0, |group| group.0 as usize + 1);
-        if self.open_of.len() <= at {
-            self.open_of.resize(at + 1, 0);
+    /// Counts a session that opens (`by` 1) or closes (-1).
+    fn count(&mut self, session: &Session, by: i32) {
+        let count = |counter: &mut u32| *counter = counter.saturating_add_signed(by);
+        if let Some(GroupIndex(group)) = session.detected.group {
+            let group = group as usize;
+            if self.open_of.len() <= group {
+                self.open_of.resize(group + 1, 0);
+            }
+            count(&mut self.open_of[group]);
         }
-        &mut self.open_of[at]
+        if is_of_new_agent(session) {
+            count(&mut self.of_new);
+            if session.alarm.is_alarmed() {
+                count(&mut self.of_new_alarmed);
+            }
+        }
     }
 
     /// An open session.
@@ -227,7 +224,7 @@ impl Sessions {
     pub fn take(&mut self, slot: SessionSlot) -> Box<Session> {
         self.free.push(slot);
         let session = self.slots[slot.0 as usize].take().expect("slots are handed out open and forgotten at the close");
-        self.discount(&session);
+        self.count(&session, -1);
         session
     }
 

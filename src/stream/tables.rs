@@ -101,11 +101,7 @@ impl TableFollower {
             }
             reader.whole(&topic, &partitions, |record| follower.take(table, record))?;
             for partition in partitions {
-                let next = match follower.positions[&(number(table), partition)] {
-                    0 => Offset::Beginning,
-                    next => Offset::Offset(next),
-                };
-                from.add_partition_offset(&topic, partition, next)?;
+                from.add_partition_offset(&topic, partition, going_on_at(follower.positions[&(number(table), partition)]))?;
             }
         }
         if let Some((topic, pools)) = &mut follower.pools {
@@ -116,7 +112,7 @@ impl TableFollower {
                 tell(pools, record);
             })?;
             for partition in partitions {
-                from.add_partition_offset(topic, partition, next.get(&partition).map_or(Offset::Beginning, |&next| Offset::Offset(next)))?;
+                from.add_partition_offset(topic, partition, going_on_at(next.get(&partition).copied().unwrap_or(0)))?;
             }
         }
         follower.consumer.assign(&from)?;
@@ -220,6 +216,11 @@ impl TableFollower {
         let refused = read.as_ref().err().map(ToString::to_string);
         self.entries.push_back(Entry { place, offset, judged: judged_of(&given, read), given, refused });
     }
+}
+
+/// The place after what was read up to `next`.
+fn going_on_at(next: i64) -> Offset {
+    if next == 0 { Offset::Beginning } else { Offset::Offset(next) }
 }
 
 fn tell(pools: &mut PeerReader, record: &BorrowedMessage<'_>) {

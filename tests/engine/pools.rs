@@ -86,12 +86,18 @@ fn transitions(engine: &Engine) -> BTreeMap<(String, String, String), u32> {
     counts
 }
 
-#[test]
-fn what_two_shards_have_adopted_is_what_both_know_together() {
+/// The fleet's work, divided by agent.
+fn two_shards(events: impl IntoIterator<Item = Generated>) -> (Stored, Stored) {
     let (mut one, mut two) = (Stored::new("one"), Stored::new("two"));
-    for event in events(3, 6_000) {
+    for event in events {
         if is_first(&event) { one.feed(&event) } else { two.feed(&event) }
     }
+    (one, two)
+}
+
+#[test]
+fn what_two_shards_have_adopted_is_what_both_know_together() {
+    let (mut one, mut two) = two_shards(events(3, 6_000));
     let mut peers = Peers::default();
     let mut together = transitions(&one.shard.engine);
     for (transition, count) in transitions(&two.shard.engine) {
@@ -150,10 +156,7 @@ fn a_new_agent_is_judged_by_those_who_do_its_work_on_another_shard() {
 
 #[test]
 fn what_came_from_others_is_not_told_to_them_again() {
-    let (mut one, mut two) = (Stored::new("one"), Stored::new("two"));
-    for event in events(5, 3_000) {
-        if is_first(&event) { one.feed(&event) } else { two.feed(&event) }
-    }
+    let (mut one, mut two) = two_shards(events(5, 3_000));
     let mut peers = Peers::default();
     let mut adopted = Vec::new();
     for _ in 0..4 {
@@ -239,11 +242,8 @@ proptest! {
     #[test]
     fn a_restart_repeats_what_was_adopted(seed in 0u64..1000, adopt_after in 0usize..400, crash_after in 0usize..900) {
         let all = events(seed, 4_000);
-        let (mut one, mut two) = (Stored::new("one"), Stored::new("two"));
+        let (mut one, mut two) = two_shards(all[..2_000].iter().cloned());
         let mut peers = Peers::default();
-        for event in &all[..2_000] {
-            if is_first(event) { one.feed(event) } else { two.feed(event) }
-        }
         one.take_epoch(&mut peers);
         two.take_epoch(&mut peers);
         let mine: Vec<&Generated> = all[2_000..].iter().filter(|event| !is_first(event)).take(crash_after).collect();

@@ -168,6 +168,15 @@ pub fn weather(
     Weathered { instances: storm.started, restored, back }
 }
 
+/// Sends the lines at the pace of a storm.
+pub fn feed(stand: &Stand, lines: &[(String, Vec<u8>)]) {
+    let producer = stand.producer();
+    for slice in lines.chunks(SLICE) {
+        stand.produce_with(&producer, slice.iter().map(|(key, line)| (key.as_str(), line.as_slice())));
+        thread::sleep(SLICE_EVERY);
+    }
+}
+
 #[track_caller]
 fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
     let Some(mut broker) = Broker::private(&format!("chaos-{seed}")) else { return };
@@ -179,15 +188,9 @@ fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
     // The last of it comes after the storm, to those who restore what it has left.
     let slices = usize::try_from(seconds + 5).expect("small") * 1000 / 250;
     let lines = fleet(seed, slices * SLICE);
-    let feed = || {
-        let producer = stand.producer();
-        for slice in lines.chunks(SLICE) {
-            stand.produce_with(&producer, slice.iter().map(|(key, line)| (key.as_str(), line.as_slice())));
-            thread::sleep(SLICE_EVERY);
-        }
-    };
     let total = i64::try_from(lines.len()).expect("small");
-    let Weathered { instances, restored, back } = weather(&mut broker, &stand, "", (seed, seconds), feed, || stand.consumed() >= total);
+    let Weathered { instances, restored, back } =
+        weather(&mut broker, &stand, "", (seed, seconds), || feed(&stand, &lines), || stand.consumed() >= total);
     let said = assert_undisturbed(&stand);
     assert!(back > 0, "no agent came back from the state topic, so that was not tested");
     eprintln!(

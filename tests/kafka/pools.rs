@@ -12,7 +12,7 @@ use gaitkeeper::stream::state::form::{self, Checkpoint, Epoch};
 use rdkafka::message::Message;
 
 use crate::broker::Broker;
-use crate::chaos::{Weathered, setting, weather};
+use crate::chaos::{Weathered, feed, setting, weather};
 use crate::events::{PARTITIONS, replayed};
 use crate::stand::{Stand, wait_until};
 use crate::state::{fleet, left, produce, reader, restored};
@@ -60,7 +60,7 @@ fn check_each_snapshot(stand: &Stand, partition: i32, records: &[Stated]) -> usi
         .filter_map(|record| Some((record.0, form::read("epoch", &value_of(&form::epoch_key(&prefix), record)?).expect("an epoch"))))
         .collect();
     let mut adopted = 0;
-    for (_, epoch) in epochs.windows(2).map(|pair| &pair[1]) {
+    for (announced, epoch) in epochs.iter().skip(1) {
         let is_part = |record: &&Stated| {
             let rest = record.1.strip_prefix(&prefix).unwrap_or_default();
             let is_other = ["/checkpoint", "/epoch", "/command."].iter().any(|other| rest.starts_with(other));
@@ -75,7 +75,6 @@ fn check_each_snapshot(stand: &Stand, partition: i32, records: &[Stated]) -> usi
         });
         let end = checkpoint.last().expect("an epoch begins at a commit") + 1;
         let from_the_one_before = restored(stand, &reader(stand), partition, Some(epoch.at), &mut before(records, end));
-        let announced = epochs.iter().find(|(_, other)| other.number == epoch.number).expect("itself").0;
         let snapshot = before(records, announced + 1).take_complete(&prefix).expect("whole").expect("an epoch");
         let snapshot: BTreeMap<PartName, Vec<u8>> = snapshot.parts.into_iter().map(|part| (part.name, part.bytes)).collect();
         for part in from_the_one_before.engine.parts().filter(|part| part.name != PartName::Offer) {
@@ -120,16 +119,10 @@ fn a_storm_over_shards_that_share_pools_loses_and_doubles_nothing() {
     let stand = sharing(&broker, "chaos-pools");
     // Some of it comes after the storm: to those who restore what it has left, and in peace.
     let lines = fleet(seed, usize::try_from(seconds + 10).expect("small") * 1_000);
-    let feed = || {
-        let producer = stand.producer();
-        for slice in lines.chunks(250) {
-            stand.produce_with(&producer, slice.iter().map(|(key, line)| (key.as_str(), line.as_slice())));
-            thread::sleep(Duration::from_millis(250));
-        }
-    };
     let total = i64::try_from(lines.len()).expect("small");
     let settings = "[pools]\nshare = true\n";
-    let Weathered { instances, restored, .. } = weather(&mut broker, &stand, settings, (seed, seconds), feed, || stand.consumed() >= total);
+    let Weathered { instances, restored, .. } =
+        weather(&mut broker, &stand, settings, (seed, seconds), || feed(&stand, &lines), || stand.consumed() >= total);
     let inputs = stand.committed(&stand.names.inputs[0]);
     let mut adopted = 0;
     for (partition, left) in left(&stand) {
