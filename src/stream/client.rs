@@ -14,7 +14,6 @@ pub fn plain(kafka: &Kafka) -> ClientConfig {
     let mut config = ClientConfig::new();
     // A request to a broker that has gone silent must end before the watchdog does, and not outlive a transaction.
     config.set("socket.timeout.ms", "10000").set("socket.keepalive.enable", "true").set("reconnect.backoff.max.ms", "2000");
-    config.set_log_level(RDKafkaLogLevel::Info);
     passed_through(kafka, &mut config);
     config.set("bootstrap.servers", &kafka.brokers).set("client.id", "gaitkeeper");
     config
@@ -42,7 +41,6 @@ pub fn consumer(kafka: &Kafka) -> ClientConfig {
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "3000");
     }
-    config.set_log_level(RDKafkaLogLevel::Info);
     passed_through(kafka, &mut config);
     config
         .set("bootstrap.servers", &kafka.brokers)
@@ -72,7 +70,6 @@ pub fn producer(kafka: &Kafka, transactional_id: Option<&str>) -> ClientConfig {
         .set("queue.buffering.max.kbytes", "65536")
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
         .set("delivery.timeout.ms", TRANSACTION_TIMEOUT_MS);
-    config.set_log_level(RDKafkaLogLevel::Info);
     passed_through(kafka, &mut config);
     config.set("bootstrap.servers", &kafka.brokers).set("client.id", "gaitkeeper").set("enable.idempotence", "true").set("acks", "all");
     match transactional_id {
@@ -83,6 +80,9 @@ pub fn producer(kafka: &Kafka, transactional_id: Option<&str>) -> ClientConfig {
 }
 
 fn passed_through(kafka: &Kafka, config: &mut ClientConfig) {
+    // Who asks the client for its debug messages wants to read them.
+    let asked = kafka.client.contains_key("debug");
+    config.set_log_level(if asked { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     for (name, value) in &kafka.client {
         config.set(name, value);
     }
@@ -105,6 +105,12 @@ mod tests {
     fn the_operator_changes_what_is_a_matter_of_taste() {
         check(&consumer(&kafka(&[("fetch.wait.max.ms", "7")])), "fetch.wait.max.ms", Some("7"));
         check(&producer(&kafka(&[("compression.type", "zstd")]), None), "compression.type", Some("zstd"));
+    }
+
+    #[test]
+    fn who_asks_for_debug_messages_gets_them() {
+        assert!(matches!(consumer(&kafka(&[])).log_level, RDKafkaLogLevel::Info));
+        assert!(matches!(consumer(&kafka(&[("debug", "cgrp")])).log_level, RDKafkaLogLevel::Debug));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use crate::broker::Broker;
@@ -56,31 +58,45 @@ pub fn config_file_with(stand: &Stand, folder: &Path, settings: &str) -> String 
     path
 }
 
+/// Sends unreadable records at a steady pace until nobody holds the other end any more; how many.
+fn feed_until(stand: &Stand, over: &mpsc::Receiver<()>) -> usize {
+    let slice = unreadable(500);
+    let mut total = 0;
+    while over.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+        produce(stand, &slice);
+        total += slice.len();
+    }
+    total
+}
+
 #[test]
 fn sigterm_in_the_middle_loses_and_doubles_nothing() {
     let Some(broker) = Broker::shared() else { return };
     let stand = Stand::new(broker, "sigterm", 4);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config_file(&stand, folder.path());
-    let total = 50_000;
-    produce(&stand, &unreadable(total));
-    let mut stopped_in_the_middle = 0;
-    for round in 0..3 {
-        let before = stand.consumed();
-        let mut process = Process::start(folder.path(), &format!("round-{round}"), &["run", "--config", &config]);
-        wait_until("the service commits", || stand.consumed() > before || stand.consumed() == 50_000);
-        process.signal("TERM");
-        let status = process.wait();
-        assert!(status.success(), "{status}: {}", process.said());
-        assert!(process.said().contains("the group is left"), "{}", process.said());
-        stopped_in_the_middle += usize::from(stand.consumed() < 50_000);
-        let letters = stand.committed(&stand.names.dead_letters);
-        let seen: usize = letters.values().map(Vec::len).sum();
-        assert_eq!(i64::try_from(seen).expect("small"), stand.consumed(), "records and offsets are committed together");
-    }
-    assert!(stopped_in_the_middle > 0, "every stop came after the last record");
+    let total = thread::scope(|scope| {
+        // Records come before, while and after each stop, however fast the service is; they end when `stops` is dropped.
+        let (stops, over) = mpsc::channel::<()>();
+        let sender = &stand;
+        let fed = scope.spawn(move || feed_until(sender, &over));
+        for round in 0..3 {
+            let before = stand.consumed();
+            let mut process = Process::start(folder.path(), &format!("round-{round}"), &["run", "--config", &config]);
+            wait_until("the service commits", || stand.consumed() > before);
+            process.signal("TERM");
+            let status = process.wait();
+            assert!(status.success(), "{status}: {}", process.said());
+            assert!(process.said().contains("the group is left"), "{}", process.said());
+            let letters = stand.committed(&stand.names.dead_letters);
+            let seen: usize = letters.values().map(Vec::len).sum();
+            assert_eq!(i64::try_from(seen).expect("small"), stand.consumed(), "records and offsets are committed together");
+        }
+        drop(stops);
+        fed.join().expect("the broker takes the records")
+    });
     let mut last = Process::start(folder.path(), "last", &["run", "--config", &config]);
-    wait_until("everything is consumed", || stand.consumed() == 50_000);
+    wait_until("everything is consumed", || usize::try_from(stand.consumed()) == Ok(total));
     last.signal("TERM");
     assert!(last.wait().success(), "{}", last.said());
     assert_each_once(&stand.committed(&stand.names.dead_letters), total);
@@ -116,7 +132,7 @@ fn a_broker_that_is_down_at_the_start_is_said_once_and_waited_for() {
     fs::write(&path, "[kafka]\nbrokers = \"127.0.0.1:9\"\n").expect("a writable folder");
     let mut process = Process::start(folder.path(), "run", &["run", "--config", path.to_str().expect("UTF-8")]);
     wait_until("it says so", || process.said().contains("waiting for one"));
-    std::thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(4));
     assert!(process.is_running(), "{}", process.said());
     assert_eq!(process.said().lines().count(), 1, "{}", process.said());
     assert!(process.said().contains("127.0.0.1:9") && process.said().contains("Connection refused"), "{}", process.said());
