@@ -1,8 +1,9 @@
 //! Groups and population shared with the other shards (`[pools] share`), so that an agent that is new here borrows from those who
 //! do the same work elsewhere.
 //!
-//! Each shard tells what its own agents taught. What the others told is added up when a snapshot begins and is part of it as an
-//! offer; it is adopted once that snapshot is complete, so that a restart finds the very sums that were adopted.
+//! Each shard tells what its own agents taught. What the others told is added up before a snapshot begins and is part of it as an
+//! offer; it is adopted once that snapshot is complete, so that a restart finds the very sums that were adopted. Both go in steps,
+//! so that events need not wait for the whole of it.
 
 use std::collections::BTreeMap;
 
@@ -51,13 +52,26 @@ pub(super) struct Pooled {
     version: Option<String>,
 }
 
-/// What other shards know, added up.
+/// What other shards know, added up; what was adopted of it is gone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Offer {
+    /// Names all of it as it was whole.
+    version: String,
     /// The numbers of tools in the pools.
     tools: Tools,
     texts: BTreeMap<u64, Box<str>>,
-    population: Pool,
+    population: Option<Pool>,
+    groups: BTreeMap<Box<str>, Pool>,
+}
+
+/// What the others have told, while it is added up.
+#[derive(Debug)]
+pub struct Gathering {
+    /// Whose pools are still to be added.
+    waiting: Vec<String>,
+    tools: Tools,
+    /// `None` as long as nobody has told anything.
+    population: Option<Pool>,
     groups: BTreeMap<Box<str>, Pool>,
 }
 
@@ -85,28 +99,47 @@ impl Peers {
         Ok(())
     }
 
-    /// What all but `shard` know together; `None` where nobody has told anything.
-    fn offer(&self, shard: &str) -> Option<Offer> {
+    /// Begins to add up what all but `shard` know.
+    #[must_use]
+    pub fn gathering(&self, shard: &str) -> Gathering {
         let oldest = self.newest_ms - PEER_KEPT_MS;
-        let others = || {
-            let others = self.by_shard.iter().filter(|(name, peer)| *name != shard && peer.told_ms >= oldest);
-            others.filter_map(|(_, peer)| Some((peer.names.as_ref()?, peer)))
-        };
-        others().next()?;
-        let mut offer = Offer { tools: Tools::new(HASH_KEY), texts: BTreeMap::new(), population: Pool::default(), groups: BTreeMap::new() };
-        for ((tools, _), Peer { population, groups, .. }) in others() {
-            let numbers = offer.tools.take_in(tools);
-            offer.population.add(population, &numbers);
+        let others = self.by_shard.iter().filter(|(name, peer)| *name != shard && peer.told_ms >= oldest);
+        Gathering {
+            waiting: others.map(|(name, _)| name.clone()).collect(),
+            tools: Tools::new(HASH_KEY),
+            population: None,
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
+impl Gathering {
+    /// Adds what one more shard knows; false once all are in.
+    pub fn go_on(&mut self, peers: &Peers) -> bool {
+        let Some(shard) = self.waiting.pop() else { return false };
+        if let Some(Peer { names: Some((tools, _)), population, groups, .. }) = peers.by_shard.get(&shard) {
+            let numbers = self.tools.take_in(tools);
+            self.population.get_or_insert_default().add(population, &numbers);
             for (name, pool) in groups.values() {
-                offer.groups.entry(name.clone()).or_default().add(pool, &numbers);
+                self.groups.entry(name.clone()).or_default().add(pool, &numbers);
             }
         }
-        let pools = offer.groups.values().chain([&offer.population]);
-        for value in pools.flat_map(|pool| pool.frequent_values(TEXTS_OF_EACH)) {
-            if let Some(text) = others().find_map(|((_, texts), _)| texts.get(value)) {
-                offer.texts.insert(value, text.into());
+        true
+    }
+
+    /// The whole; `None` where nobody has told anything.
+    fn offer(self, peers: &Peers) -> Option<Offer> {
+        let Self { waiting: _, tools, population, groups } = self;
+        let population = population?;
+        let mut texts = BTreeMap::new();
+        for value in groups.values().chain([&population]).flat_map(|pool| pool.frequent_values(TEXTS_OF_EACH)) {
+            let told = peers.by_shard.values().find_map(|peer| peer.names.as_ref()?.1.get(value));
+            if let Some(text) = told {
+                texts.insert(value, text.into());
             }
         }
+        let mut offer = Offer { version: String::new(), tools, texts, population: Some(population), groups };
+        offer.version = HEXLOWER.encode(&Sha256::digest(written(&offer))[..8]);
         Some(offer)
     }
 }
@@ -124,29 +157,39 @@ impl Engine {
         self.pooled.version.as_deref()
     }
 
-    /// Makes what the others have told part of the snapshot that begins now; `shard` is the name of this one.
-    pub fn offer_pools(&mut self, peers: &Peers, shard: &str) {
+    /// Makes what the others have told part of the snapshot that begins now.
+    pub fn offer_pools(&mut self, gathered: Gathering, peers: &Peers) {
         if self.shares_pools() {
-            self.pooled.offer = peers.offer(shard);
+            self.pooled.offer = gathered.offer(peers);
         }
     }
 
-    /// Adopts what the newest snapshot offers; true if it did. To be called at a commit boundary once that snapshot is complete,
-    /// and at the same place of the input after a restart.
-    pub fn adopt_pools(&mut self) -> bool {
-        let Some(offer) = self.pooled.offer.take() else { return false };
-        self.pooled.version = Some(HEXLOWER.encode(&Sha256::digest(written(&offer))[..8]));
-        let Offer { tools, texts, population, groups } = offer;
-        let numbers = self.detector.model.tools.take_in(&tools);
-        self.detector.model.adopt_population(&population, &numbers);
-        for (name, pool) in groups {
-            let Some(group) = self.group(&name) else { continue };
+    /// Whether something that was offered waits to be adopted.
+    #[must_use]
+    pub fn is_offered_pools(&self) -> bool {
+        self.pooled.offer.is_some()
+    }
+
+    /// Adopts one more pool of what the newest snapshot offers, the population first; true if it did. To be called at a commit
+    /// boundary once that snapshot is complete, and at the same place of the input after a restart.
+    pub fn adopt_pool(&mut self) -> bool {
+        let Some(offer) = &mut self.pooled.offer else { return false };
+        let model = &mut self.detector.model;
+        let numbers = model.tools.take_in(&offer.tools);
+        if let Some(population) = offer.population.take() {
+            model.adopt_population(&population, &numbers);
+        } else if let Some((name, pool)) = offer.groups.pop_first()
+            && let Some(group) = self.group(&name)
+        {
             self.touch_group(Some(group));
             self.detector.model.adopt_group(group, &pool, &numbers);
         }
-        for (value, text) in texts {
-            if !self.detector.model.texts.contains(value) {
-                self.detector.model.texts.keep(value, &text);
+        if let Some(Offer { version, texts, .. }) = self.pooled.offer.take_if(|offer| offer.groups.is_empty()) {
+            self.pooled.version = Some(version);
+            for (value, text) in texts {
+                if !self.detector.model.texts.contains(value) {
+                    self.detector.model.texts.keep(value, &text);
+                }
             }
         }
         true

@@ -137,7 +137,7 @@ impl Meters {
             state_bytes: counter("state_bytes_total", "Bytes written to the state topic"),
             epochs: counter("epochs_total", "Snapshots that became complete"),
             epoch_seconds: seconds("epoch", "Duration of snapshots from beginning to validity"),
-            snapshot_pause_seconds: seconds("snapshot_pause", "How long events waited for one step of a snapshot"),
+            snapshot_pause_seconds: seconds("snapshot_pause", "How long the events of a lane waited for one step of its snapshots"),
             pools_adopted: counter("pools_adopted_total", "Times that a shard adopted what others know of groups and population"),
             reapplied: counter("reapplied_events_total", "Events applied again, silently, to restore state"),
             reapply_missing: counter("reapply_missing_total", "Records that were deleted before state could be restored from them"),

@@ -129,15 +129,22 @@ mod tests {
         records
     }
 
+    /// An engine that was offered what `reader` knows adopts it; true if there was anything.
+    fn adopts(reader: &PeerReader) -> bool {
+        let mut gathering = reader.peers().gathering("group/agent-events/0");
+        while gathering.go_on(reader.peers()) {}
+        let mut engine = engine();
+        engine.offer_pools(gathering, reader.peers());
+        engine.adopt_pool()
+    }
+
     /// Whether a shard that asks is offered anything after these records.
     fn is_offered<'r>(records: impl IntoIterator<Item = &'r (String, Vec<u8>)>) -> bool {
         let mut reader = PeerReader::new("group");
         for (key, value) in records {
             reader.take(key, 0, Some(value));
         }
-        let mut engine = engine();
-        engine.offer_pools(reader.peers(), "group/agent-events/0");
-        engine.adopt_pools()
+        adopts(&reader)
     }
 
     #[test]
@@ -175,8 +182,6 @@ mod tests {
                 reader.take(&key, 0, value.as_deref());
             }
         }
-        let mut engine = engine();
-        engine.offer_pools(reader.peers(), "group/agent-events/0");
-        assert!(engine.adopt_pools());
+        assert!(adopts(&reader));
     }
 }

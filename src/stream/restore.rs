@@ -206,7 +206,7 @@ fn repeat(engine: &mut Engine, command: &Command, then: &mut Then<'_>, outputs: 
         Command::Tick(now) => engine.on_tick(*now, then.tables(), outputs),
         Command::Reached(positions) => then.reach(positions),
         Command::Adopted => {
-            engine.adopt_pools();
+            engine.adopt_pool();
         }
     }
     outputs.clear();

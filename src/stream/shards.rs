@@ -24,6 +24,7 @@ use super::table_history::Now;
 use super::tables::{Positions, TableFollower};
 use super::topic::TopicNames;
 use crate::config::{Config, Input};
+use crate::engine::pools::Gathering;
 use crate::engine::{Engine, Output, Shard, Tables};
 
 /// Records in one transaction; with more it is committed early, so that memory stays bounded.
@@ -95,6 +96,8 @@ pub(super) struct Owned {
     pub(super) judged: Positions,
     /// The number of the follower's entry that it has not seen yet.
     pub(super) seen: u64,
+    /// What other shards have told of their pools, while it is added up for the snapshot that begins next.
+    pub(super) gathering: Option<Gathering>,
     /// How often the tables in force had moved when it last noted how far they were read; `None` before the first note.
     pub(super) reached: Option<u64>,
 }
@@ -120,6 +123,8 @@ pub struct Shards {
     no_tables: Tables,
     no_positions: Positions,
     pub(super) outputs: Vec<Output>,
+    /// The partition whose snapshot went on last.
+    pub(super) last_stepped: Option<InputPartition>,
     /// When the shards were last told the time.
     pub(super) ticked: Instant,
     /// Whether the group has given this lane its share, which may be nothing.
@@ -149,6 +154,7 @@ impl Shards {
             no_tables: Tables::default(),
             no_positions: Positions::new(),
             outputs: Vec::new(),
+            last_stepped: None,
             ticked: Instant::now(),
             joined: false,
             broken: None,
@@ -310,7 +316,20 @@ impl Shards {
             self.follower.as_ref().map_or((0, Positions::new()), |follower| (follower.end(), follower.positions().clone()));
         let (seen, judged) = judged.map_or((seen, positions), |judged| (0, judged));
         let occupancy = Occupancy::of(&mut engine, &self.assembly.meters);
-        let owned = Owned { engine, occupancy, next, committed: next, checkpointed, began, epochs, commands, judged, seen, reached: None };
+        let owned = Owned {
+            engine,
+            occupancy,
+            next,
+            committed: next,
+            checkpointed,
+            began,
+            epochs,
+            commands,
+            judged,
+            seen,
+            gathering: None,
+            reached: None,
+        };
         if self.owned.insert(from, owned).is_none() {
             self.assembly.meters.partitions.inc();
         }

@@ -1,6 +1,7 @@
 //! Lets the snapshots of the owned shards go on between commits, and with them what shards know of each other.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::outbox::Failed;
 use super::pools;
@@ -9,8 +10,11 @@ use super::record::{InputPartition, Record};
 use super::shards::{Owned, Shards};
 use super::state::Epochs;
 use super::state::commands::Command;
-use super::state::epochs::Step;
+use super::state::epochs::{SLICE, Step};
 use super::tables::TableFollower;
+
+/// How long the snapshots of all shards of a lane together hold up one commit, give or take a step of one shard.
+const ALL_TOGETHER: Duration = Duration::from_millis(20);
 
 impl Shards {
     /// Lets the snapshots go on; called right after a commit, when the engines hold exactly what is committed. Not before partitions
@@ -19,59 +23,99 @@ impl Shards {
     /// # Errors
     /// See [`Failed`].
     pub fn step_epochs(&mut self) -> Result<(), Failed> {
-        let Self { assembly, owned, follower, outbox, state, pools, uncommitted_since, .. } = self;
+        let started = Instant::now();
         let mut result = Ok(());
-        for (&from, owned) in owned {
-            let prefix = || assembly.state_prefix(from);
-            let started = Instant::now();
-            let Some(mut step) = owned.step(prefix, from, follower.as_ref()) else { continue };
-            let runs = owned.epochs.as_ref().is_some_and(Epochs::is_running);
-            owned.send_away(assembly.config.kafka.resident_megabytes);
-            let meters = &assembly.meters;
-            if let Some(length) = step.completed {
-                meters.epochs.inc();
-                meters.epoch_seconds.observe(length.as_secs_f64());
-                step.records.extend(owned.commands.forget(&prefix(), step.commands));
-                if owned.engine.adopt_pools() {
-                    meters.pools_adopted.inc();
-                    tracing::debug!(prefix = prefix(), from.partition, version = owned.engine.pool_version(), "pools adopted");
-                    step.records.push(owned.commands.note(&prefix(), owned.next, Command::Adopted));
-                    owned.checkpointed = None;
-                }
+        let mut has_worked = false;
+        for from in self.in_turn() {
+            if started.elapsed() >= ALL_TOGETHER {
+                break;
             }
-            if runs || !step.records.is_empty() {
-                // Another commit must follow, even if no event does.
-                uncommitted_since.get_or_insert_with(Instant::now);
-            }
+            let Some(step) = self.step_of(from) else { continue };
+            has_worked |= step.is_work;
             for record in step.records {
-                meters.state_bytes.inc_by(record.bytes());
-                result = result.and(outbox.send(stored(from, state, record)));
+                self.assembly.meters.state_bytes.inc_by(record.bytes());
+                result = result.and(self.outbox.send(stored(from, &self.state, record)));
             }
             for told in &step.told {
-                for record in pools::records(&pools::shard_name(&prefix(), from.partition), told) {
+                let shard = pools::shard_name(&self.assembly.state_prefix(from), from.partition);
+                for record in pools::records(&shard, told) {
                     let (key, value) = (Some(record.key.into_bytes()), record.value);
-                    let record = Record { from, topic: pools.clone(), partition: None, key, value, headers: Vec::new() };
-                    result = result.and(outbox.send(record));
+                    let record = Record { from, topic: Arc::clone(&self.pools), partition: None, key, value, headers: Vec::new() };
+                    result = result.and(self.outbox.send(record));
                 }
             }
-            if runs || step.completed.is_some() {
-                meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
-            }
+            self.last_stepped = Some(from);
+        }
+        if has_worked {
+            // Another commit must follow, even if no event does.
+            self.uncommitted_since.get_or_insert_with(Instant::now);
+            self.assembly.meters.snapshot_pause_seconds.observe(started.elapsed().as_secs_f64());
         }
         result
+    }
+
+    /// The owned partitions, from the one after that which had its turn last.
+    fn in_turn(&self) -> Vec<InputPartition> {
+        let is_next = |from: &&InputPartition| self.last_stepped.is_none_or(|last| **from > last);
+        let (next, first): (Vec<_>, Vec<_>) = self.owned.keys().partition(is_next);
+        next.into_iter().chain(first).copied().collect()
+    }
+
+    /// One step of one shard; `None` where no snapshots are kept.
+    fn step_of(&mut self, from: InputPartition) -> Option<Step> {
+        let Self { assembly, owned, follower, .. } = self;
+        let prefix = || assembly.state_prefix(from);
+        let owned = owned.get_mut(&from)?;
+        let until = Instant::now() + SLICE;
+        let mut step = owned.step(prefix, from, follower.as_ref(), until)?;
+        owned.send_away(assembly.config.kafka.resident_megabytes);
+        if let Some(length) = step.completed {
+            assembly.meters.epochs.inc();
+            assembly.meters.epoch_seconds.observe(length.as_secs_f64());
+            step.records.extend(owned.commands.forget(&prefix(), step.commands));
+        }
+        let is_adopting = owned.is_adopting();
+        while owned.is_adopting() && Instant::now() < until {
+            owned.engine.adopt_pool();
+            step.records.push(owned.commands.note(&prefix(), owned.next, Command::Adopted));
+            owned.checkpointed = None;
+        }
+        if is_adopting && !owned.is_adopting() {
+            assembly.meters.pools_adopted.inc();
+            tracing::debug!(prefix = prefix(), from.partition, version = owned.engine.pool_version(), "pools adopted");
+        }
+        step.is_work |= is_adopting;
+        Some(step)
     }
 }
 
 impl Owned {
     /// One step of the shard's snapshots; `None` where none are kept.
-    fn step(&mut self, prefix: impl Fn() -> String, from: InputPartition, follower: Option<&TableFollower>) -> Option<Step> {
+    fn step(
+        &mut self,
+        prefix: impl Fn() -> String,
+        from: InputPartition,
+        follower: Option<&TableFollower>,
+        until: Instant,
+    ) -> Option<Step> {
         let epochs = self.epochs.as_mut()?;
-        if epochs.is_due(self.committed)
-            && let Some(peers) = follower.and_then(TableFollower::peers)
-        {
-            self.engine.offer_pools(peers, &pools::shard_name(&prefix(), from.partition));
+        let is_due = epochs.is_due(self.committed);
+        if is_due && let Some(peers) = follower.and_then(TableFollower::peers) {
+            if self.engine.is_offered_pools() {
+                // Of the snapshot before: first to be adopted as a whole.
+                return Some(Step::default());
+            }
+            let shard = pools::shard_name(&prefix(), from.partition);
+            let gathering = self.gathering.get_or_insert_with(|| peers.gathering(&shard));
+            while gathering.go_on(peers) {
+                if Instant::now() >= until {
+                    return Some(Step { is_work: true, ..Step::default() });
+                }
+            }
+            self.engine.offer_pools(self.gathering.take()?, peers);
         }
         let mut step = epochs.step(&mut self.engine, self.committed, self.commands.next());
+        step.is_work = is_due || epochs.is_running() || step.completed.is_some();
         if step.begun
             && self.reached.is_some()
             && let Some(follower) = follower
@@ -81,5 +125,10 @@ impl Owned {
             step.records.push(self.commands.note(&prefix(), self.next, reached));
         }
         Some(step)
+    }
+
+    /// Whether pools wait to be adopted that a complete snapshot offers.
+    fn is_adopting(&self) -> bool {
+        self.engine.is_offered_pools() && !self.epochs.as_ref().is_some_and(Epochs::is_running)
     }
 }

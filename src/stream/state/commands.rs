@@ -30,7 +30,7 @@ pub enum Command {
     Tick(i64),
     /// From here on events are judged by the tables as far as they had been read by then.
     Reached(Positions),
-    /// What the newest snapshot offered of other shards' groups and population was adopted.
+    /// One more pool of what the newest snapshot offers of other shards' groups and population was adopted.
     Adopted,
 }
 

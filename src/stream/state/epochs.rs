@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::engine::part::PartName;
 
 /// How long one commit may be held up by an epoch.
-const SLICE: Duration = Duration::from_millis(5);
+pub const SLICE: Duration = Duration::from_millis(5);
 /// Most that one commit carries of an epoch, bytes.
 const SLICE_BYTES: u64 = 4 << 20;
 
@@ -76,6 +76,8 @@ pub struct Step {
     pub told: Vec<Told>,
     /// Whether an epoch began here.
     pub begun: bool,
+    /// Whether anything was done: it took its time, and what comes next needs another commit.
+    pub is_work: bool,
     /// Set when an epoch became valid: how long it took.
     pub completed: Option<Duration>,
     /// With it: commands before this number are part of the epoch.
