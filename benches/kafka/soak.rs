@@ -22,8 +22,10 @@ const AGENTS: usize = 200;
 const LEARNED: usize = 200_000;
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 const BLOW_EVERY: Duration = Duration::from_secs(30);
-/// Every so many blows hit the broker.
+/// Every so many blows hit the broker; the one in the middle between two of them makes it stand still.
 const BROKER_EVERY: usize = 8;
+/// Longer than a transaction lives.
+const FREEZE: Duration = Duration::from_secs(15);
 /// Within this the last event must be committed after the load has ended.
 const DRAINED_WITHIN: Duration = Duration::from_mins(2);
 /// An instance whose memory is still filling grows by less than this from the second quarter to the last.
@@ -89,9 +91,10 @@ pub fn run(minutes: u64, rate: u64, write: bool) -> ExitCode {
 
     let mut lines = vec![format!(
         "{minutes} minutes at {rate} events/s, {} events, {blows} blows (the second instance killed or asked to leave every {} s, every \
-         {BROKER_EVERY}th time the broker killed); {conditions}\n",
+         {BROKER_EVERY}th time the broker killed, and in between stopped for {} s); {conditions}\n",
         sent.load(Ordering::Relaxed),
-        BLOW_EVERY.as_secs()
+        BLOW_EVERY.as_secs(),
+        FREEZE.as_secs()
     )];
     for Verdict { holds, says } in &verdicts {
         lines.push(format!("- {}: {says}", if *holds { "holds" } else { "VIOLATED" }));
@@ -125,6 +128,8 @@ fn storm(
         blows += 1;
         if blows.is_multiple_of(BROKER_EVERY) {
             broker.restart();
+        } else if (blows + BROKER_EVERY / 2).is_multiple_of(BROKER_EVERY) {
+            broker.freeze(FREEZE);
         } else {
             if blows.is_multiple_of(2) && guest.is_running() {
                 guest.end();

@@ -5,7 +5,7 @@
 //! effect. Records of partitions that were lost in between are dropped, their next owner makes them anew.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
@@ -15,9 +15,9 @@ use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, config::RDKafkaLogLevel};
 
-use super::link::Link;
+use super::link::{Link, QUESTION};
 use super::record::{InputPartition, Record, Sent};
-use super::watchdog::Watch;
+use super::watchdog::{HANGS_AFTER, Watch};
 use super::{Stop, client};
 use crate::config::Kafka;
 
@@ -264,18 +264,30 @@ impl Outbox {
         });
     }
 
-    /// Repeats a call until it succeeds or fails in a way that repeating does not mend.
+    /// Repeats a call until it succeeds or fails in a way that repeating does not mend. While the brokers answer others, this client
+    /// is given as long as a call that hangs.
     fn insist(&self, name: &'static str, call: impl Fn() -> KafkaResult<()>) -> Result<(), (Class, KafkaError)> {
+        let link = &self.producer.context().link;
+        let mut alone_since = Instant::now();
         loop {
+            let since = Instant::now();
             let Err(error) = self.watch.over(name, &call) else { return Ok(()) };
             let class = Class::of(&error);
             if class != Class::Retriable {
                 return Err((class, error));
             }
-            if self.gives_up() {
+            if !link.is_reachable() {
+                alone_since = Instant::now();
+            }
+            if self.gives_up() || alone_since.elapsed() > HANGS_AFTER {
                 return Err((Class::Fatal, error));
             }
             tracing::debug!(call = name, %error, "repeating");
+            if since.elapsed() >= CALL {
+                // A producer that has lost every connection looks for its coordinator through those that it has: none, for ever. A
+                // question makes it connect.
+                let _ = self.watch.over("metadata", || self.producer.client().fetch_metadata(Some(link.topic()), QUESTION));
+            }
             std::thread::sleep(PAUSE);
         }
     }

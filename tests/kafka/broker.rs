@@ -97,10 +97,12 @@ broker.session.timeout.ms=@SESSION@
 broker.heartbeat.interval.ms=@HEARTBEAT@
 ";
 
-/// Runs the broker until a word comes over the pipe or the pipe closes, then kills it; without a word it removes the folder too.
-/// An interrupt reaches every process in the foreground, so it is ignored here: the tests end by it, and that closes the pipe.
+/// Runs the broker until the word `kill` comes over the pipe or the pipe closes, then kills it; without the word it removes the folder
+/// too. Until then it freezes and thaws it by these words. An interrupt reaches every process in the foreground, so it is ignored
+/// here: the tests end by it, and that closes the pipe.
 const KEEP: &str = r#"trap '' INT; folder=$1; shift; "$@" </dev/null >"$folder/log" 2>&1 & broker=$!
-word=; read -r word; kill -9 $broker; wait; [ -n "$word" ] || rm -rf "$folder""#;
+while read -r word; do case $word in freeze) kill -STOP $broker;; thaw) kill -CONT $broker;; *) break;; esac; done
+kill -9 $broker; wait; [ -n "$word" ] || rm -rf "$folder""#;
 
 /// One running broker. Dropping it kills it and removes its data.
 pub struct Broker {
@@ -144,9 +146,22 @@ impl Broker {
 
     /// Kills the broker as a crash would; its data stay.
     pub fn kill(&mut self) {
+        self.tell("kill");
         let Some(mut keeper) = self.keeper.take() else { return };
-        keeper.shell.stdin.take().expect("piped").write_all(b"kill\n").expect("the shell listens");
         keeper.shell.wait().expect("a child");
+    }
+
+    /// Lets it do nothing for a while, as a machine does that is far too busy.
+    pub fn freeze(&mut self, length: Duration) {
+        self.tell("freeze");
+        std::thread::sleep(length);
+        self.tell("thaw");
+    }
+
+    fn tell(&mut self, word: &str) {
+        let Some(keeper) = &mut self.keeper else { return };
+        let mut pipe = keeper.shell.stdin.as_ref().expect("piped");
+        writeln!(pipe, "{word}").expect("the shell listens");
     }
 
     /// Starts it again on its port with its data.

@@ -132,6 +132,24 @@ fn records_that_nobody_takes_do_not_hold_up_giving_in() {
     assert_eq!(letters.values().map(Vec::len).sum::<usize>(), 1, "what was given up is not sent");
 }
 
+/// What one client is refused for ever, a new one may be given: some clients never find their coordinator again.
+#[test]
+fn a_transaction_that_cannot_be_ended_is_given_up_with_its_clients() {
+    let cluster = MockCluster::new(1).expect("an in-process cluster");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stand = on(&cluster, folder.path(), "endless");
+    cluster.request_errors(Api::EndTxn, &vec![Answer::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE; 10_000]);
+    let serving = stand.serve_after(TopicCheck::Inputs);
+    produce(&stand, &unreadable(1));
+    let since = Instant::now();
+    wait_until("new clients are made", || serving.meters.rebuilds.get() > 0);
+    assert!(since.elapsed() > Duration::from_secs(20), "a coordinator may take its time: {:?}", since.elapsed());
+    cluster.clear_request_errors(Api::EndTxn);
+    wait_until("the record is committed", || serving.meters.commits.get() > 0);
+    serving.stop().expect("a clean end");
+    assert!(!stand.committed(&stand.names.dead_letters).is_empty());
+}
+
 #[test]
 fn a_coordinator_that_is_loading_is_asked_again() {
     let loading = [Answer::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; 3];

@@ -59,7 +59,7 @@ pub fn config_file_with(stand: &Stand, folder: &Path, settings: &str) -> String 
 }
 
 /// Sends unreadable records at a steady pace until nobody holds the other end any more; how many.
-fn feed_until(stand: &Stand, over: &mpsc::Receiver<()>) -> usize {
+pub fn feed_until(stand: &Stand, over: &mpsc::Receiver<()>) -> usize {
     let slice = unreadable(500);
     let mut total = 0;
     while over.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
