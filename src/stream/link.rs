@@ -17,7 +17,7 @@ use super::{Stop, StreamError, client};
 use crate::config::Kafka;
 
 /// One question about metadata. The connection goes on being built when it ends, so it may be short.
-pub const QUESTION: Duration = Duration::from_secs(1);
+const QUESTION: Duration = Duration::from_secs(1);
 /// Questions without an answer until a link that worked counts as gone.
 const QUESTIONS_MAX: u32 = 3;
 /// Without a hint the brokers are asked this seldom.
@@ -48,12 +48,6 @@ impl Link {
             reachable: AtomicBool::new(false),
             last_error: Mutex::new(None),
         })
-    }
-
-    /// What questions are about.
-    #[must_use]
-    pub fn topic(&self) -> &str {
-        &self.topic
     }
 
     /// Whether the last answer came.

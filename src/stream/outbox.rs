@@ -15,7 +15,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, config::RDKafkaLogLevel};
 
-use super::link::{Link, QUESTION};
+use super::link::Link;
 use super::record::{InputPartition, Record, Sent};
 use super::watchdog::{HANGS_AFTER, Watch};
 use super::{Stop, client};
@@ -264,13 +264,12 @@ impl Outbox {
         });
     }
 
-    /// Repeats a call until it succeeds or fails in a way that repeating does not mend. While the brokers answer others, this client
-    /// is given as long as a call that hangs.
+    /// Repeats a call until it succeeds or fails in a way that repeating does not mend. A producer that has lost all its connections may
+    /// never find its coordinator again, so while the brokers answer others it is given no longer than a call that hangs.
     fn insist(&self, name: &'static str, call: impl Fn() -> KafkaResult<()>) -> Result<(), (Class, KafkaError)> {
         let link = &self.producer.context().link;
         let mut alone_since = Instant::now();
         loop {
-            let since = Instant::now();
             let Err(error) = self.watch.over(name, &call) else { return Ok(()) };
             let class = Class::of(&error);
             if class != Class::Retriable {
@@ -283,11 +282,6 @@ impl Outbox {
                 return Err((Class::Fatal, error));
             }
             tracing::debug!(call = name, %error, "repeating");
-            if since.elapsed() >= CALL {
-                // A producer that has lost every connection looks for its coordinator through those that it has: none, for ever. A
-                // question makes it connect.
-                let _ = self.watch.over("metadata", || self.producer.client().fetch_metadata(Some(link.topic()), QUESTION));
-            }
             std::thread::sleep(PAUSE);
         }
     }
