@@ -68,9 +68,6 @@ pub fn producer(kafka: &Kafka, transactional_id: Option<&str>) -> ClientConfig {
         // Dead letters carry a whole record of the largest size and headers on top.
         .set("message.max.bytes", "4194304")
         .set("queue.buffering.max.kbytes", "65536")
-        // Beginning anew at the bootstrap servers gives up connections that an open transaction goes on waiting for, for ever (librdkafka
-        // 2.12.1, after brokers that stood still). A producer that gets nowhere is replaced, and its successor begins there.
-        .set("metadata.recovery.strategy", "none")
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
         .set("delivery.timeout.ms", TRANSACTION_TIMEOUT_MS);
     passed_through(kafka, &mut config);
@@ -108,12 +105,6 @@ mod tests {
     fn the_operator_changes_what_is_a_matter_of_taste() {
         check(&consumer(&kafka(&[("fetch.wait.max.ms", "7")])), "fetch.wait.max.ms", Some("7"));
         check(&producer(&kafka(&[("compression.type", "zstd")]), None), "compression.type", Some("zstd"));
-    }
-
-    #[test]
-    fn a_producer_waits_for_the_brokers_that_it_knows_and_a_consumer_may_look_for_others() {
-        check(&producer(&kafka(&[]), Some("id")), "metadata.recovery.strategy", Some("none"));
-        check(&consumer(&kafka(&[])), "metadata.recovery.strategy", None);
     }
 
     #[test]
