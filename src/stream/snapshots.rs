@@ -1,5 +1,6 @@
 //! Lets the snapshots of the owned shards go on between commits, and with them what shards know of each other.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,10 +27,12 @@ impl Shards {
         let started = Instant::now();
         let mut result = Ok(());
         let mut has_worked = false;
-        for from in self.in_turn() {
+        for _ in 0..self.owned.len() {
             if started.elapsed() >= ALL_TOGETHER {
                 break;
             }
+            let Some(from) = self.next_in_turn() else { break };
+            self.last_stepped = Some(from);
             let Some(step) = self.step_of(from) else { continue };
             has_worked |= step.is_work;
             for record in step.records {
@@ -44,7 +47,6 @@ impl Shards {
                     result = result.and(self.outbox.send(record));
                 }
             }
-            self.last_stepped = Some(from);
         }
         if has_worked {
             // Another commit must follow, even if no event does.
@@ -54,11 +56,11 @@ impl Shards {
         result
     }
 
-    /// The owned partitions, from the one after that which had its turn last.
-    fn in_turn(&self) -> Vec<InputPartition> {
-        let is_next = |from: &&InputPartition| self.last_stepped.is_none_or(|last| **from > last);
-        let (next, first): (Vec<_>, Vec<_>) = self.owned.keys().partition(is_next);
-        next.into_iter().chain(first).copied().collect()
+    /// The owned partition after the one that had its turn last; after the last of all, the first.
+    fn next_in_turn(&self) -> Option<InputPartition> {
+        let after = self.last_stepped.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.owned.range((after, Bound::Unbounded)).next().or_else(|| self.owned.first_key_value());
+        next.map(|(&from, _)| from)
     }
 
     /// One step of one shard; `None` where no snapshots are kept.
@@ -99,8 +101,9 @@ impl Owned {
         until: Instant,
     ) -> Option<Step> {
         let epochs = self.epochs.as_mut()?;
-        let is_due = epochs.is_due(self.committed);
-        if is_due && let Some(peers) = follower.and_then(TableFollower::peers) {
+        if epochs.is_due(self.committed)
+            && let Some(peers) = follower.and_then(TableFollower::peers)
+        {
             if self.engine.is_offered_pools() {
                 // Of the snapshot before: first to be adopted as a whole.
                 return Some(Step::default());
@@ -115,7 +118,6 @@ impl Owned {
             self.engine.offer_pools(self.gathering.take()?, peers);
         }
         let mut step = epochs.step(&mut self.engine, self.committed, self.commands.next());
-        step.is_work = is_due || epochs.is_running() || step.completed.is_some();
         if step.begun
             && self.reached.is_some()
             && let Some(follower) = follower

@@ -53,7 +53,9 @@ impl Stored {
 
     /// Adopts all that the snapshot offers; true if that is anything.
     fn adopt(&mut self) -> bool {
-        adopt(&mut self.shard.engine)
+        let is_offered = self.shard.engine.is_offered_pools();
+        while self.shard.engine.adopt_pool() {}
+        is_offered
     }
 
     fn feed(&mut self, event: &Generated) {
@@ -65,12 +67,6 @@ impl Stored {
         let only = Shard { partition: 0, partitions: 1 };
         Engine::restore(&Arc::new(config(share)), only, self.parts.values().cloned()).expect("its own parts")
     }
-}
-
-fn adopt(engine: &mut Engine) -> bool {
-    let is_offered = engine.is_offered_pools();
-    while engine.adopt_pool() {}
-    is_offered
 }
 
 /// Ordinary work of a fleet.

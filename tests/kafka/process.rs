@@ -58,15 +58,24 @@ pub fn config_file_with(stand: &Stand, folder: &Path, settings: &str) -> String 
     path
 }
 
-/// Sends unreadable records at a steady pace until nobody holds the other end any more; how many.
-pub fn feed_until(stand: &Stand, over: &mpsc::Receiver<()>) -> usize {
-    let slice = unreadable(500);
-    let mut total = 0;
-    while over.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
-        produce(stand, &slice);
-        total += slice.len();
-    }
-    total
+/// Does `work` while unreadable records come at a steady pace, before, during and after it; how many.
+pub fn while_fed(stand: &Stand, work: impl FnOnce()) -> usize {
+    thread::scope(|scope| {
+        // Dropped at the end of the work, also when it panics.
+        let (working, over) = mpsc::channel::<()>();
+        let fed = scope.spawn(move || {
+            let slice = unreadable(500);
+            let mut total = 0;
+            while over.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+                produce(stand, &slice);
+                total += slice.len();
+            }
+            total
+        });
+        work();
+        drop(working);
+        fed.join().expect("the broker takes the records")
+    })
 }
 
 #[test]
@@ -75,11 +84,7 @@ fn sigterm_in_the_middle_loses_and_doubles_nothing() {
     let stand = Stand::new(broker, "sigterm", 4);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config_file(&stand, folder.path());
-    let total = thread::scope(|scope| {
-        // Records come before, while and after each stop, however fast the service is; they end when `stops` is dropped.
-        let (stops, over) = mpsc::channel::<()>();
-        let sender = &stand;
-        let fed = scope.spawn(move || feed_until(sender, &over));
+    let total = while_fed(&stand, || {
         for round in 0..3 {
             let before = stand.consumed();
             let mut process = Process::start(folder.path(), &format!("round-{round}"), &["run", "--config", &config]);
@@ -92,8 +97,6 @@ fn sigterm_in_the_middle_loses_and_doubles_nothing() {
             let seen: usize = letters.values().map(Vec::len).sum();
             assert_eq!(i64::try_from(seen).expect("small"), stand.consumed(), "records and offsets are committed together");
         }
-        drop(stops);
-        fed.join().expect("the broker takes the records")
     });
     let mut last = Process::start(folder.path(), "last", &["run", "--config", &config]);
     wait_until("everything is consumed", || usize::try_from(stand.consumed()) == Ok(total));

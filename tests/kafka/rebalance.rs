@@ -1,13 +1,12 @@
 //! Partitions move between instances while records flow; a reader of committed records sees each effect once, in order.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::delivery::{assert_each_once, unreadable};
-use crate::process::{Process, config_file, feed_until};
+use crate::process::{Process, config_file, while_fed};
 use crate::stand::{Stand, wait_until};
 
 const TOTAL: usize = 30_000;
@@ -137,18 +136,13 @@ fn a_broker_that_stands_still_is_waited_for_and_costs_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config_file(&stand, folder.path());
     let mut process = Process::start(folder.path(), "run", &["run", "--config", &config]);
-    let total = thread::scope(|scope| {
-        let (stops, over) = mpsc::channel::<()>();
-        let sender = &stand;
-        let fed = scope.spawn(move || feed_until(sender, &over));
+    let total = while_fed(&stand, || {
         wait_until("the service commits", || stand.consumed() > 0);
         // Longer than a transaction lives, and than the broker stays in its cluster.
         for _ in 0..2 {
             broker.freeze(Duration::from_secs(16));
             thread::sleep(Duration::from_secs(5));
         }
-        drop(stops);
-        fed.join().expect("the broker takes the records")
     });
     wait_until("everything is consumed", || usize::try_from(stand.consumed()) == Ok(total));
     process.signal("TERM");

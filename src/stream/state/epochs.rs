@@ -156,6 +156,7 @@ impl Epochs {
                 Phase::Idle
             }
         };
+        step.is_work = self.is_running() || step.completed.is_some();
         step
     }
 
