@@ -3,13 +3,14 @@
 //! Every call here may block, so a lane never runs on an asynchronous worker.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::link::Link;
+use super::liveness::Liveness;
 use super::outbox::{Failed, Outbox};
 use super::rebalance::Ownership;
 use super::shards::{Assembly, Shards};
@@ -22,6 +23,10 @@ use super::{Stop, client};
 const WAIT_MAX: Duration = Duration::from_millis(100);
 /// Records between two looks at the clock.
 const BATCH: usize = 256;
+/// A consumer that has heard nothing for so long is asked whether it reaches the brokers.
+const ASK_EVENTS: Duration = Duration::from_secs(10);
+/// The same for the follower of tables, which seldom hears anything; an answer waits for a fetch to end, and events for the answer.
+const ASK_TABLES: Duration = Duration::from_secs(30);
 /// How long a stop tries to commit.
 const COMMIT_WITHIN: Duration = Duration::from_secs(5);
 /// First and longest pause after commits that were rolled back one after the other.
@@ -36,6 +41,14 @@ pub enum LaneError {
     /// New clients would fail in the same way.
     #[error("{0}")]
     Refused(KafkaError),
+    /// A client reaches no broker while others do.
+    #[error("the {reader} reaches no broker any more, others do: {error}")]
+    CutOff {
+        /// Which client.
+        reader: &'static str,
+        /// The answer to the last question.
+        error: KafkaError,
+    },
     /// State could not be read; a new try may do better.
     #[error("{0}")]
     Unread(String),
@@ -110,14 +123,22 @@ impl Lane {
 
     fn poll(&self, consumer: &BaseConsumer<Ownership>) -> Result<(), LaneError> {
         let mut failures = 0;
+        let mut events = Liveness::new(ASK_EVENTS, Instant::now());
+        let mut tables = Liveness::new(ASK_TABLES, Instant::now());
         while !self.stop.is_requested() {
             let followed = consumer.context().shards().follow();
             self.settle(followed, &mut failures)?;
+            let now = Instant::now();
+            self.check("reader of events", &mut events, now, || self.link.question(consumer))?;
+            self.check("reader of tables", &mut tables, now, || {
+                consumer.context().shards().follower.as_ref().map_or(Ok(()), |follower| self.link.question(follower.client()))
+            })?;
             let mut wait = consumer.context().shards().patience(WAIT_MAX);
             for _ in 0..BATCH {
                 match consumer.poll(wait) {
                     None => break,
                     Some(Ok(message)) => {
+                        events.heard(now);
                         self.settle(consumer.context().shards().take(&message, consumer.context().reader()), &mut failures)?;
                     }
                     Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => self.skip_deleted(consumer)?,
@@ -147,6 +168,18 @@ impl Lane {
                 return Ok(());
             }
         }
+    }
+
+    /// Asks a client that has been silent for long.
+    fn check(
+        &self,
+        reader: &'static str,
+        liveness: &mut Liveness,
+        now: Instant,
+        ask: impl FnOnce() -> Result<(), KafkaError>,
+    ) -> Result<(), LaneError> {
+        let lost = liveness.lost(now, self.link.is_reachable(), || self.watch.over("metadata", ask));
+        lost.map_or(Ok(()), |error| Err(LaneError::CutOff { reader, error }))
     }
 
     /// The brokers deleted what was to be read next.

@@ -20,6 +20,8 @@ use crate::config::Kafka;
 const QUESTION: Duration = Duration::from_secs(1);
 /// Questions without an answer until a link that worked counts as gone.
 const QUESTIONS_MAX: u32 = 3;
+/// As many more, and another client is asked: this one may have lost the brokers for good (see `liveness`).
+const QUESTIONS_OF_ONE_CLIENT: u32 = 10;
 /// Without a hint the brokers are asked this seldom.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// Log lines and errors that one question leaves behind, and then some.
@@ -94,10 +96,10 @@ impl Link {
     /// # Errors
     /// When the client cannot be made.
     pub fn watch(self: &Arc<Self>, kafka: &Kafka, stop: &Stop, mut look: impl FnMut(&BaseConsumer<Listener>)) -> Result<(), StreamError> {
-        let asker = self.asker(kafka)?;
+        let mut asker = self.asker(kafka)?;
         let mut last_question = Instant::now();
         let mut last_look = Instant::now();
-        let mut unanswered = 0;
+        let mut unanswered: u32 = 0;
         while !stop.is_requested() {
             stop.sleep(NAP);
             asker.poll(Duration::ZERO);
@@ -113,6 +115,9 @@ impl Link {
             let answer = self.ask(&asker);
             last_question = Instant::now();
             unanswered = if answer.is_ok() { 0 } else { unanswered + 1 };
+            if unanswered > 0 && unanswered.is_multiple_of(QUESTIONS_OF_ONE_CLIENT) {
+                asker = self.asker(kafka)?;
+            }
             match answer {
                 Ok(()) if !was_reachable => {
                     tracing::info!(brokers = self.brokers, "the brokers answer again");
@@ -171,13 +176,21 @@ impl Link {
         BaseConsumer::from_config_and_context(&client::plain(kafka), Listener(Arc::clone(self))).map_err(StreamError::Client)
     }
 
+    /// Asks the brokers through this client.
+    ///
+    /// # Errors
+    /// When no answer comes within a second.
+    pub fn question(&self, client: &BaseConsumer<impl ConsumerContext>) -> Result<(), KafkaError> {
+        client.fetch_metadata(Some(&self.topic), QUESTION).map(drop)
+    }
+
     fn ask(&self, asker: &BaseConsumer<Listener>) -> Result<(), KafkaError> {
-        let answer = asker.fetch_metadata(Some(&self.topic), QUESTION);
+        let answer = self.question(asker);
         // Errors at first contact come beside the call, and only when polled for, between lines of the library's log.
         for _ in 0..EVENTS {
             asker.poll(Duration::ZERO);
         }
-        answer.map(drop)
+        answer
     }
 
     fn cause(&self, error: &KafkaError) -> String {

@@ -6,6 +6,7 @@ mod health;
 mod intake;
 pub mod lane;
 pub mod link;
+mod liveness;
 pub mod meters;
 mod occupancy;
 pub mod ordinal;

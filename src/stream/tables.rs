@@ -146,6 +146,12 @@ impl TableFollower {
         any
     }
 
+    /// The client that follows.
+    #[must_use]
+    pub fn client(&self) -> &BaseConsumer<Listener> {
+        &self.consumer
+    }
+
     /// The tables as they are now.
     #[must_use]
     pub fn tables(&self) -> &Tables {
