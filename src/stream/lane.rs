@@ -129,8 +129,8 @@ impl Lane {
             let followed = consumer.context().shards().follow();
             self.settle(followed, &mut failures)?;
             let now = Instant::now();
-            self.check("reader of events", &mut events, now, || self.link.question(consumer))?;
-            self.check("reader of tables", &mut tables, now, || {
+            self.cut_off("reader of events", &mut events, now, || self.link.question(consumer))?;
+            self.cut_off("reader of tables", &mut tables, now, || {
                 consumer.context().shards().follower.as_ref().map_or(Ok(()), |follower| self.link.question(follower.client()))
             })?;
             let mut wait = consumer.context().shards().patience(WAIT_MAX);
@@ -170,8 +170,8 @@ impl Lane {
         }
     }
 
-    /// Asks a client that has been silent for long.
-    fn check(
+    /// Asks a client that has been silent for long, and fails when it is cut off from the brokers.
+    fn cut_off(
         &self,
         reader: &'static str,
         liveness: &mut Liveness,

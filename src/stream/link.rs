@@ -20,8 +20,9 @@ use crate::config::Kafka;
 const QUESTION: Duration = Duration::from_secs(1);
 /// Questions without an answer until a link that worked counts as gone.
 const QUESTIONS_MAX: u32 = 3;
-/// As many more, and another client is asked: this one may have lost the brokers for good (see `liveness`).
-const QUESTIONS_OF_ONE_CLIENT: u32 = 10;
+/// Questions without an answer until another client asks them: this one may have lost the brokers for good (see `liveness`). Together
+/// they last longer than the library's own limit for building a connection, 30 s.
+const QUESTIONS_OF_ONE_CLIENT: u32 = 30;
 /// Without a hint the brokers are asked this seldom.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// Log lines and errors that one question leaves behind, and then some.
@@ -64,11 +65,11 @@ impl Link {
     /// When the client cannot be made, the brokers refuse this client for good (wrong password, wrong certificate), or the
     /// patience ends.
     pub fn wait(self: &Arc<Self>, kafka: &Kafka, stop: &Stop, patience: Option<Duration>) -> Result<(), StreamError> {
-        let asker = self.asker(kafka)?;
+        let mut asker = Asker::new(self, kafka)?;
         let since = Instant::now();
         let mut said = false;
         while !stop.is_requested() {
-            let Err(error) = self.ask(&asker) else {
+            let Err(error) = asker.ask() else {
                 self.reachable.store(true, Ordering::Relaxed);
                 if said {
                     tracing::info!(brokers = self.brokers, "a broker answers");
@@ -96,34 +97,29 @@ impl Link {
     /// # Errors
     /// When the client cannot be made.
     pub fn watch(self: &Arc<Self>, kafka: &Kafka, stop: &Stop, mut look: impl FnMut(&BaseConsumer<Listener>)) -> Result<(), StreamError> {
-        let mut asker = self.asker(kafka)?;
+        let mut asker = Asker::new(self, kafka)?;
         let mut last_question = Instant::now();
         let mut last_look = Instant::now();
-        let mut unanswered: u32 = 0;
         while !stop.is_requested() {
             stop.sleep(NAP);
-            asker.poll(Duration::ZERO);
+            asker.client.poll(Duration::ZERO);
             if self.is_reachable() && last_look.elapsed() > LOOK_EVERY {
-                look(&asker);
+                look(&asker.client);
                 last_look = Instant::now();
             }
             let hinted = self.hinted.swap(false, Ordering::Relaxed);
             let was_reachable = self.is_reachable();
-            if was_reachable && !hinted && unanswered == 0 && last_question.elapsed() < ASK_EVERY {
+            if was_reachable && !hinted && asker.unanswered == 0 && last_question.elapsed() < ASK_EVERY {
                 continue;
             }
-            let answer = self.ask(&asker);
+            let answer = asker.ask();
             last_question = Instant::now();
-            unanswered = if answer.is_ok() { 0 } else { unanswered + 1 };
-            if unanswered > 0 && unanswered.is_multiple_of(QUESTIONS_OF_ONE_CLIENT) {
-                asker = self.asker(kafka)?;
-            }
             match answer {
                 Ok(()) if !was_reachable => {
                     tracing::info!(brokers = self.brokers, "the brokers answer again");
                     self.reachable.store(true, Ordering::Relaxed);
                 }
-                Err(error) if was_reachable && unanswered >= QUESTIONS_MAX && !stop.is_requested() => {
+                Err(error) if was_reachable && asker.unanswered >= QUESTIONS_MAX && !stop.is_requested() => {
                     tracing::warn!(
                         brokers = self.brokers,
                         cause = self.cause(&error),
@@ -172,10 +168,6 @@ impl Link {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn asker(self: &Arc<Self>, kafka: &Kafka) -> Result<BaseConsumer<Listener>, StreamError> {
-        BaseConsumer::from_config_and_context(&client::plain(kafka), Listener(Arc::clone(self))).map_err(StreamError::Client)
-    }
-
     /// Asks the brokers through this client.
     ///
     /// # Errors
@@ -184,17 +176,41 @@ impl Link {
         client.fetch_metadata(Some(&self.topic), QUESTION).map(drop)
     }
 
-    fn ask(&self, asker: &BaseConsumer<Listener>) -> Result<(), KafkaError> {
-        let answer = self.question(asker);
-        // Errors at first contact come beside the call, and only when polled for, between lines of the library's log.
-        for _ in 0..EVENTS {
-            asker.poll(Duration::ZERO);
-        }
-        answer
-    }
-
     fn cause(&self, error: &KafkaError) -> String {
         self.last_error().map_or_else(|| error.to_string(), |(_, reason)| reason)
+    }
+}
+
+/// A client for questions alone, replaced when it has had no answer for long.
+struct Asker<'l> {
+    link: &'l Arc<Link>,
+    kafka: &'l Kafka,
+    client: BaseConsumer<Listener>,
+    /// Questions since the last answer.
+    unanswered: u32,
+}
+
+impl<'l> Asker<'l> {
+    fn new(link: &'l Arc<Link>, kafka: &'l Kafka) -> Result<Self, StreamError> {
+        let client = Self::client(link, kafka).map_err(StreamError::Client)?;
+        Ok(Self { link, kafka, client, unanswered: 0 })
+    }
+
+    fn client(link: &Arc<Link>, kafka: &Kafka) -> Result<BaseConsumer<Listener>, KafkaError> {
+        BaseConsumer::from_config_and_context(&client::plain(kafka), Listener(Arc::clone(link)))
+    }
+
+    fn ask(&mut self) -> Result<(), KafkaError> {
+        if self.unanswered > 0 && self.unanswered.is_multiple_of(QUESTIONS_OF_ONE_CLIENT) {
+            self.client = Self::client(self.link, self.kafka)?;
+        }
+        let answer = self.link.question(&self.client);
+        // Errors at first contact come beside the call, and only when polled for, between lines of the library's log.
+        for _ in 0..EVENTS {
+            self.client.poll(Duration::ZERO);
+        }
+        self.unanswered = if answer.is_ok() { 0 } else { self.unanswered + 1 };
+        answer
     }
 }
 

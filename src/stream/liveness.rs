@@ -14,8 +14,8 @@ const QUESTIONS_MAX: u32 = 3;
 #[derive(Debug)]
 pub struct Liveness {
     ask_every: Duration,
-    heard: Instant,
-    asked: Instant,
+    /// When it has last heard or been asked something.
+    since: Instant,
     unanswered: u32,
 }
 
@@ -23,12 +23,12 @@ impl Liveness {
     /// Of a client that is asked when it has heard nothing for so long.
     #[must_use]
     pub fn new(ask_every: Duration, now: Instant) -> Self {
-        Self { ask_every, heard: now, asked: now, unanswered: 0 }
+        Self { ask_every, since: now, unanswered: 0 }
     }
 
     /// The client has heard something.
     pub fn heard(&mut self, now: Instant) {
-        self.heard = now;
+        self.since = now;
         self.unanswered = 0;
     }
 
@@ -37,12 +37,12 @@ impl Liveness {
         if !reachable {
             self.heard(now);
         }
-        if now < self.heard.max(self.asked) + self.ask_every {
+        if now < self.since + self.ask_every {
             return None;
         }
-        self.asked = now;
+        self.since = now;
         let Err(error) = ask() else {
-            self.heard(now);
+            self.unanswered = 0;
             return None;
         };
         self.unanswered += 1;
