@@ -50,7 +50,7 @@ impl Requests {
             };
         }
         let mut same: Vec<&mut Tracked> =
-            self.tracked.iter_mut().filter(|tracked| differing(tracked, event, ran_amount).is_none()).collect();
+            self.tracked.iter_mut().map(Box::as_mut).filter(|tracked| differing(tracked, event, ran_amount).is_none()).collect();
         if let Some(approved) = same.iter_mut().find(|tracked| tracked.state() == State::Approved) {
             let transition = approved.use_once();
             return Cover::Covered(approved.request.request_id.clone(), transition);

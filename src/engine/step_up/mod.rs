@@ -29,7 +29,8 @@ const ENDED_KEPT: usize = 64;
 /// The requests of one agent, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Requests {
-    tracked: VecDeque<Tracked>,
+    /// Each by itself: a list of what is so large would keep room for as many again.
+    tracked: VecDeque<Box<Tracked>>,
 }
 
 /// What a declared rule asks for.
@@ -91,7 +92,7 @@ impl Requests {
     /// One question that was published, as it was then.
     #[must_use]
     pub fn of(request: StepUpRequest) -> Self {
-        Self { tracked: VecDeque::from([Tracked::new(request, false)]) }
+        Self { tracked: VecDeque::from([Box::new(Tracked::new(request, false))]) }
     }
 
     /// Asks at stream time `now`, unless the same is asked already or too much is open.
@@ -121,10 +122,14 @@ impl Requests {
             dedupe_key,
             supersedes: ended.as_ref().map(|transition| transition.request_id.clone()),
         };
-        let request = request::build(wish, attempt, partition, now, settings);
+        let mut request = request::build(wish, attempt, partition, now, settings);
+        // Why it was asked is said in what is published, and nobody here looks at it again.
+        let reasons = std::mem::take(&mut request.risk.reasons);
+        let kept = request.clone();
+        request.risk.reasons = reasons;
         // What behaviour asks afterwards may still be used: nothing needed its leave the first time.
         let ran_before = wish.asking.is_some() && !is_waiting;
-        self.tracked.push_back(Tracked::new(request.clone(), ran_before));
+        self.tracked.push_back(Box::new(Tracked::new(kept, ran_before)));
         self.forget_oldest();
         Asked::New(Box::new(request), ended)
     }
@@ -142,13 +147,13 @@ impl Requests {
             State::Approved => Some(tracked.valid_until.saturating_add(1)),
             _ => None,
         };
-        self.tracked.iter().filter_map(due).min()
+        self.iter().filter_map(due).min()
     }
 
     /// The request of that id.
     #[must_use]
     pub fn find(&self, request_id: &str) -> Option<&Tracked> {
-        self.tracked.iter().find(|tracked| tracked.request.request_id == request_id)
+        self.iter().find(|tracked| tracked.request.request_id == request_id)
     }
 
     /// Whether any may still change.
@@ -159,15 +164,15 @@ impl Requests {
 
     /// All that are remembered, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Tracked> {
-        self.tracked.iter()
+        self.tracked.iter().map(Box::as_ref)
     }
 
     fn find_mut(&mut self, request_id: &str) -> Option<&mut Tracked> {
-        self.tracked.iter_mut().find(|tracked| tracked.request.request_id == request_id)
+        self.tracked.iter_mut().map(Box::as_mut).find(|tracked| tracked.request.request_id == request_id)
     }
 
     fn pending(&self) -> impl Iterator<Item = &Tracked> {
-        self.tracked.iter().filter(|tracked| tracked.state() == State::Pending)
+        self.iter().filter(|tracked| tracked.state() == State::Pending)
     }
 
     fn forget_oldest(&mut self) {
