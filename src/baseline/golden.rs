@@ -28,6 +28,27 @@ struct FrozenCell {
     spread: f64,
 }
 
+/// The key of a cell and one of its values, in twelve bytes: what a young agent gathers is much of what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, f64)", into = "(u64, f64)")]
+pub struct Gathered([u32; 3]);
+
+impl From<(u64, f64)> for Gathered {
+    fn from((key, value): (u64, f64)) -> Self {
+        // Of a key only the metric, above bit 32, lies beyond the lowest 24 bits.
+        let key = u32::try_from(key >> 32 << 24 | key & 0x00ff_ffff).unwrap_or(u32::MAX);
+        let [upper, lower] = [value.to_bits() >> 32, value.to_bits() & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(0));
+        Self([key, upper, lower])
+    }
+}
+
+impl From<Gathered> for (u64, f64) {
+    fn from(Gathered([key, upper, lower]): Gathered) -> Self {
+        let key = u64::from(key >> 24) << 32 | u64::from(key & 0x00ff_ffff);
+        (key, f64::from_bits(u64::from(upper) << 32 | u64::from(lower)))
+    }
+}
+
 /// One metric against its reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
@@ -42,7 +63,7 @@ pub struct Watch {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Golden {
     /// The values of the sessions so far, a list a session; they become the reference.
-    Gathering(Vec<Vec<(u64, f64)>>),
+    Gathering(Vec<Vec<Gathered>>),
     /// The reference stands.
     Watching(Vec<Watch>),
 }
@@ -69,7 +90,7 @@ impl Golden {
         let room = PENDING_MAX.saturating_sub(sessions.iter().map(Vec::len).sum());
         // Agents keep these lists for long: no place is left free.
         let mut kept = Vec::with_capacity(room.min(session.iter().map(|observation| values(observation).count()).sum()));
-        kept.extend(session.iter().flat_map(values).take(room));
+        kept.extend(session.iter().flat_map(values).map(Gathered::from).take(room));
         sessions.push(kept);
         if sessions.len() >= REFERENCE_SESSIONS {
             let watches = WATCHED.into_iter().filter_map(|metric| Watch::freeze(metric, sessions, cells)).collect();
@@ -97,7 +118,7 @@ fn values(observation: &Observation) -> impl Iterator<Item = (u64, f64)> + '_ {
 }
 
 impl Watch {
-    fn freeze(metric: Metric, sessions: &[Vec<(u64, f64)>], cells: &Cells) -> Option<Self> {
+    fn freeze(metric: Metric, sessions: &[Vec<Gathered>], cells: &Cells) -> Option<Self> {
         let mut frozen: Vec<FrozenCell> = cells
             .iter()
             .filter(|(key, cell)| **key >> 32 == metric as u64 && cell.moments.n >= CELL_VALUES_MIN)
@@ -107,7 +128,7 @@ impl Watch {
         let mut watch = Self { metric, cells: frozen, mean: 0.0, spread: 0.0, statistic: 0.0 };
         let mut deviations = Moments::default();
         for session in sessions {
-            if let Some(deviation) = watch.deviation(session.iter().copied()) {
+            if let Some(deviation) = watch.deviation(session.iter().copied().map(Into::into)) {
                 deviations.learn(deviation);
             }
         }
@@ -154,7 +175,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Golden, REFERENCE_SESSIONS};
+    use super::{Gathered, Golden, REFERENCE_SESSIONS};
     use crate::baseline::agent::Cells;
     use crate::baseline::volume::{Cell, SharedCell, cell_key};
     use crate::baseline::{Metric, Observation};
@@ -182,6 +203,16 @@ mod tests {
             golden.learn(&session, &cells);
         }
         golden
+    }
+
+    #[test]
+    fn what_is_gathered_comes_back_as_it_was() {
+        for (metric, tool, status) in [(Metric::BytesOut, 0, 0), (Metric::BytesIn, 0xffff, 0xff), (Metric::Duration, 7, 3)] {
+            for value in [0.1, 44.3, f64::MIN_POSITIVE] {
+                let pair = (cell_key(metric, tool, status), value);
+                assert_eq!(<(u64, f64)>::from(Gathered::from(pair)), pair);
+            }
+        }
     }
 
     #[test]
