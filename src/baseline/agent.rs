@@ -97,7 +97,7 @@ impl AgentBaseline {
 
     /// The cell of `key`, made if there is room.
     pub fn cell_mut(&mut self, key: u64) -> Option<&mut Cell> {
-        if self.cells.len() >= bounds::CELLS_PER_AGENT && !self.cells.contains_key(&key) {
+        if self.cells.len() >= bounds::CELLS_PER_AGENT && !self.cells.contains_key(key) {
             self.not_modelled += 1;
             return None;
         }
@@ -133,7 +133,7 @@ impl AgentBaseline {
 fn drop_oldest<K: Symbol>(nodes: &mut super::sequence::Nodes<K>, which: impl Fn(u64) -> bool) {
     let mut ages: Vec<(u32, u64)> = nodes.iter().filter(|entry| which(*entry.0)).map(|(&context, node)| (node.touched, context)).collect();
     ages.sort_unstable();
-    for (_, context) in &ages[..ages.len().div_ceil(8)] {
-        nodes.remove(context);
-    }
+    // Contexts differ, so that what is to go is all up to the last of them.
+    let Some(&last) = ages[..ages.len().div_ceil(8)].last() else { return };
+    nodes.retain(|context, node| !which(context) || (node.touched, context) > last);
 }

@@ -9,13 +9,14 @@ use super::candidates::Novelty;
 use super::group::GroupBaseline;
 use super::model::{AgentIndex, GroupIndex, Model};
 use super::own_pools::OwnPools;
-use super::pins::{Fact, Owner, Pins};
+use super::pins::{Fact, OwnersPins};
 use super::population::{ExpertWeights, Population};
-use super::sequence::{self, Context, Counts, EXPERTS, History, STATUS_ANY_TOOL, attribute_context, status_context};
+use super::sequence::{self, Counts, EXPERTS, History, STATUS_ANY_TOOL, attribute_context, status_context};
 use super::tools::{END, Tools, UNMODELLED};
 use super::volume::{Densities, Prior, SharedCell, SharedMetric, cell_key};
 use super::{Attribute, Metric, Observation, ToolId, bounds};
 use crate::stats::elementary;
+use crate::stats::table::Hashed;
 
 /// Sessions of an agent that shape the weights a new agent starts with.
 const SHAPING_SESSIONS: u32 = 20;
@@ -40,13 +41,13 @@ pub struct SessionDelta<'s> {
 pub enum Gate<'p> {
     /// Everything is learned: before the seal, or after an analyst's approval.
     Open,
-    /// New facts wait to be seen in five sessions; pinned facts are dropped, where pins apply.
-    Sealed(Option<(&'p Pins, Owner)>),
+    /// New facts wait to be seen in five sessions; the owner's pinned facts are dropped, where pins apply.
+    Sealed(Option<&'p OwnersPins>),
 }
 
 impl Gate<'_> {
     fn pinned(self, fact: Fact) -> bool {
-        matches!(self, Self::Sealed(Some((pins, owner))) if pins.contains(owner, fact))
+        matches!(self, Self::Sealed(Some(pins)) if pins.contains(fact))
     }
 
     fn is_open(self) -> bool {
@@ -176,7 +177,7 @@ impl Levels<'_> {
     fn learn_transition(&mut self, history: &History, tool: ToolId) {
         let Self { tools, shared, own, agent } = self;
         let touched = agent.sessions;
-        for context in history.contexts() {
+        for context in history.contexts().map(Hashed::from) {
             if sequence::add_bounded(&mut agent.counts.sequence, context, tool, touched, bounds::TOOLS_PER_NODE) {
                 each(shared, own).for_each(|shared| shared.learn_transition(context, tool));
             }
@@ -187,7 +188,7 @@ impl Levels<'_> {
     fn learn_status(&mut self, observation: &Observation) {
         let Self { shared, own, agent, .. } = self;
         let Some(status) = observation.status() else { return };
-        let context = status_context(observation.tool);
+        let context = Hashed::from(status_context(observation.tool));
         let touched = agent.sessions;
         if sequence::add_bounded(&mut agent.counts.status, context, status, touched, bounds::TOOLS_PER_NODE) {
             each(shared, own).for_each(|shared| shared.learn_status(context, status));
@@ -196,7 +197,7 @@ impl Levels<'_> {
 
     fn learn_attribute(&mut self, attribute: Attribute, tool: ToolId, value: u64) {
         let Self { shared, own, agent, .. } = self;
-        let context = attribute_context(attribute, tool);
+        let context = Hashed::from(attribute_context(attribute, tool));
         let touched = agent.sessions;
         let opened = sequence::add_bounded(&mut agent.counts.attributes, context, value, touched, bounds::VALUES_PER_NODE);
         agent.counts.any[attribute as usize].add(value, bounds::VALUES_PER_ATTRIBUTE);
@@ -211,7 +212,7 @@ impl Levels<'_> {
             // A shared cell that is made here is empty, and says as little as none.
             let above = shared.cells(metric, key);
             let prior = Prior::of_population(Some(above.population), &above.metric.cell).in_group(above.group.as_deref());
-            let parent = parent_cells.and_then(|cells| cells.get(&key)).map(|cell| cell.moments);
+            let parent = parent_cells.and_then(|cells| cells.get(key)).map(|cell| cell.moments);
             let densities = Densities::of(value, &prior.predict(Some(cell), parent), Some(cell));
             let is_settled = cell.learn_density(value, &densities, &above.metric.weights);
             let mut parents: SmallVec<[&mut SharedCell; 6]> = SmallVec::new();
@@ -284,7 +285,7 @@ impl<'m> Shared<'m> {
     }
 
     /// An agent's table opened.
-    fn learn_transition(&mut self, context: Context, tool: ToolId) {
+    fn learn_transition(&mut self, context: Hashed, tool: ToolId) {
         let opened = self.group.as_mut().is_none_or(|group| sequence::add(&mut group.counts.sequence, context, tool));
         if opened {
             sequence::add(&mut self.population.counts.sequence, context, tool);
@@ -292,14 +293,14 @@ impl<'m> Shared<'m> {
     }
 
     /// An agent's table opened.
-    fn learn_status(&mut self, context: Context, status: u8) {
+    fn learn_status(&mut self, context: Hashed, status: u8) {
         if sequence::add(&mut self.population.counts.status, context, status) {
             sequence::add(&mut self.population.counts.status, STATUS_ANY_TOOL, status);
         }
     }
 
     /// An agent counted a value, and perhaps its table opened.
-    fn learn_attribute(&mut self, attribute: Attribute, context: Context, value: u64, mut opened: bool) {
+    fn learn_attribute(&mut self, attribute: Attribute, context: Hashed, value: u64, mut opened: bool) {
         if let Some(group) = &mut self.group {
             if opened {
                 opened = sequence::add(&mut group.counts.attributes, context, value);

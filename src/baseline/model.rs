@@ -137,8 +137,8 @@ impl Model {
         status: u8,
     ) -> (Predictive, Option<&Cell>) {
         let key = cell_key(metric, tool, status);
-        let own = self.agent(agent).cells.get(&key);
-        let parent = self.parent(agent).and_then(|parent| parent.cells.get(&key)).map(|cell| cell.moments);
+        let own = self.agent(agent).cells.get(key);
+        let parent = self.parent(agent).and_then(|parent| parent.cells.get(key)).map(|cell| cell.moments);
         let prior = Prior::of_population(self.population.cells.get(&key), &self.population.metrics[metric as usize].cell)
             .in_group(group.and_then(|group| self.group(group).cells.get(&key)));
         (prior.predict(own, parent), own)

@@ -35,7 +35,7 @@ struct Pin {
 
 /// The pins of one owner.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct OwnersPins(#[serde(with = "crate::stats::sorted")] hashbrown::HashMap<Fact, Pin, foldhash::fast::FixedState>);
+pub struct OwnersPins(#[serde(with = "crate::stats::sorted")] hashbrown::HashMap<Fact, Pin, foldhash::fast::FixedState>);
 
 /// All pins of a shard.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,11 +48,25 @@ pub struct Pins {
     pub evicted: u64,
 }
 
+impl OwnersPins {
+    /// Whether `fact` is pinned.
+    #[must_use]
+    pub fn contains(&self, fact: Fact) -> bool {
+        self.0.contains_key(&fact)
+    }
+}
+
 impl Pins {
+    /// What is pinned for `owner`, if anything ever was.
+    #[must_use]
+    pub fn of(&self, owner: Owner) -> Option<&OwnersPins> {
+        self.owners.get(&owner)
+    }
+
     /// Whether `fact` is pinned for `owner`.
     #[must_use]
     pub fn contains(&self, owner: Owner, fact: Fact) -> bool {
-        self.owners.get(&owner).is_some_and(|pins| pins.0.contains_key(&fact))
+        self.of(owner).is_some_and(|pins| pins.contains(fact))
     }
 
     /// Whether `owner` has any pin.

@@ -6,7 +6,7 @@ use super::Attribute;
 use super::attribute::ATTRIBUTES;
 use super::tools::{ANY_TOOL, Renumbering, START, ToolId};
 use crate::stats::count_node::{CountNode, Symbol};
-use crate::stats::table::Table;
+use crate::stats::table::{Hashed, Table};
 
 /// Number of experts with tables: orders 0 to 3, position, run length, position with the last tool.
 pub const TABLE_EXPERTS: usize = 7;
@@ -182,24 +182,27 @@ pub fn longest_run(nodes: &Nodes<ToolId>, tool: ToolId) -> u32 {
 }
 
 /// How often `symbol` was seen in `context`.
+#[inline]
 #[must_use]
-pub fn count<K: Symbol>(nodes: &Nodes<K>, context: Context, symbol: K) -> u32 {
-    nodes.get(&context).map_or(0, |node| node.count(symbol))
+pub fn count<K: Symbol>(nodes: &Nodes<K>, context: impl Into<Hashed>, symbol: K) -> u32 {
+    nodes.get(context).map_or(0, |node| node.count(symbol))
 }
 
 /// Probability of `symbol` in `context`, given the parent's.
+#[inline]
 #[must_use]
-pub fn probability<K: Symbol>(nodes: &Nodes<K>, context: Context, symbol: K, parent: f64) -> f64 {
-    nodes.get(&context).map_or(parent, |node| node.probability(symbol, parent))
+pub fn probability<K: Symbol>(nodes: &Nodes<K>, context: impl Into<Hashed>, symbol: K, parent: f64) -> f64 {
+    nodes.get(context).map_or(parent, |node| node.probability(symbol, parent))
 }
 
 /// Adds to a shared level, where only a node's own halving bounds its symbols; true if a table opened.
-pub fn add<K: Symbol>(nodes: &mut Nodes<K>, context: Context, symbol: K) -> bool {
+pub fn add<K: Symbol>(nodes: &mut Nodes<K>, context: impl Into<Hashed>, symbol: K) -> bool {
     nodes.or_default(context).add(symbol, usize::MAX)
 }
 
 /// Adds to an agent's level, within its bounds; true if a table opened.
-pub fn add_bounded<K: Symbol>(nodes: &mut Nodes<K>, context: Context, symbol: K, touched: u32, symbols_max: usize) -> bool {
+#[inline]
+pub fn add_bounded<K: Symbol>(nodes: &mut Nodes<K>, context: impl Into<Hashed>, symbol: K, touched: u32, symbols_max: usize) -> bool {
     let node = nodes.or_default(context);
     node.touched = touched;
     node.add(symbol, symbols_max)

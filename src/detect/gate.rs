@@ -156,7 +156,7 @@ impl Detector {
             let gate = match (sealed, pins_apply) {
                 (false, _) => Gate::Open,
                 (true, false) => Gate::Sealed(None),
-                (true, true) => Gate::Sealed(Some((&self.learning.pins, owner))),
+                (true, true) => Gate::Sealed(self.learning.pins.of(owner)),
             };
             self.model.learn(&delta(&session), gate);
         } else {

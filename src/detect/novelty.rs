@@ -13,6 +13,7 @@ use crate::baseline::{AgentIndex, Attribute, GroupIndex, Model, ToolId};
 
 use super::sequence::version_prior;
 use crate::stats::elementary;
+use crate::stats::table::Hashed;
 
 /// What the levels say of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,21 +71,22 @@ pub fn expected(
     value: u64,
     group_share: f64,
 ) -> Expected {
-    let context = attribute_context(attribute, tool);
+    let context = Hashed::from(attribute_context(attribute, tool));
     let population = &model.population.counts;
     let root = &population.any[attribute as usize];
     let unit = 1.0 / (root.distinct() as f64 + 2.0);
-    let anywhere = root.probability(value, unit);
+    let count = root.count(value);
+    let anywhere = root.probability_of(count, unit);
     let in_population = sequence::probability(&population.attributes, context, value, anywhere);
     let in_group =
         group.map_or(in_population, |group| sequence::probability(&model.group(group).counts.attributes, context, value, in_population));
     let before = model
         .parent(agent)
-        .and_then(|parent| parent.counts.attributes.get(&context))
+        .and_then(|parent| parent.counts.attributes.get(context))
         .map_or(in_group, |node| version_prior(f64::from(node.count(value)), f64::from(node.total()), in_group));
     let own = sequence::probability(&model.agent(agent).counts.attributes, context, value, before);
     let probability = if group.is_some() { (1.0 - group_share) * own + group_share * in_group } else { own };
-    let raw = if root.count(value) == 0 {
+    let raw = if count == 0 {
         elementary::ln(0.5 / (probability / unit).min(1.0))
     } else {
         elementary::ln((0.3 * anywhere + 0.3 * unit) / probability)

@@ -10,12 +10,13 @@
 use crate::baseline::sequence::{self, STATUS_ANY_TOOL, status_context};
 use crate::baseline::{AgentIndex, Model, ToolId};
 use crate::stats::elementary;
+use crate::stats::table::Hashed;
 
 /// Probability of `status` for the agent's call of `tool`.
 #[must_use]
 pub fn probability(model: &Model, agent: AgentIndex, tool: ToolId, status: u8) -> f64 {
     let population = &model.population.counts.status;
-    let context = status_context(tool);
+    let context = Hashed::from(status_context(tool));
     let any_tool = sequence::probability(population, STATUS_ANY_TOOL, status, 0.5);
     let of_tool = sequence::probability(population, context, status, any_tool);
     sequence::probability(&model.agent(agent).counts.status, context, status, of_tool)

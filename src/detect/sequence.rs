@@ -10,6 +10,7 @@
 use crate::baseline::sequence::{self, Context, EXPERTS, ORDER_0, ORDER_1, ORDER_3, TABLE_EXPERTS};
 use crate::baseline::tools::END;
 use crate::baseline::{AgentIndex, GroupIndex, Model, ToolId};
+use crate::stats::table::Hashed;
 
 /// Share of a session's weights that drifts back to the population's at every step.
 const WEIGHT_LEAK: f64 = 0.001;
@@ -62,7 +63,7 @@ impl Asked<'_> {
         let order_0 = sequence::probability(population, contexts[ORDER_0], symbol, 1.0 / (vocabulary + 1.0));
         let mut expected = Expected { agent: [0.0; EXPERTS], group: [0.0; EXPERTS], population: order_0 };
         let mut lower_order = order_0;
-        for (expert, context) in contexts.into_iter().enumerate() {
+        for (expert, context) in contexts.into_iter().map(Hashed::from).enumerate() {
             let in_population = match expert {
                 ORDER_0 => order_0,
                 ORDER_1..=ORDER_3 => {
@@ -72,7 +73,7 @@ impl Asked<'_> {
                 _ => sequence::probability(population, context, symbol, order_0),
             };
             let in_group = group.map_or(in_population, |group| sequence::probability(group, context, symbol, in_population));
-            let before = parent.and_then(|parent| parent.get(&context)).map_or(in_group, |node| {
+            let before = parent.and_then(|parent| parent.get(context)).map_or(in_group, |node| {
                 let (total, count) = (f64::from(node.total()), f64::from(node.count(symbol)));
                 version_prior(count, total, in_group)
             });

@@ -184,10 +184,10 @@ impl Engine {
         let model = &self.detector.model;
         let baseline = model.agent(session.agent);
         let root = History::default().contexts()[ORDER_0];
-        let agent_weight = baseline.counts.sequence.get(&root).map_or(0.0, crate::stats::count_node::CountNode::own_share);
+        let agent_weight = baseline.counts.sequence.get(root).map_or(0.0, crate::stats::count_node::CountNode::own_share);
         let in_group = session
             .group
-            .and_then(|group| model.group(group).counts.sequence.get(&root))
+            .and_then(|group| model.group(group).counts.sequence.get(root))
             .map_or(0.0, crate::stats::count_node::CountNode::own_share);
         let group_weight = (1.0 - agent_weight) * in_group;
         let state = if evidence == EvidenceWord::Insufficient {

@@ -50,7 +50,7 @@ const THETA: f64 = 1.0;
 
 #[derive(Debug, Clone)]
 enum Entries<K: Symbol> {
-    /// So many places of the array.
+    /// So many places of the array; the others count nothing.
     Inline(u8, K::Inline),
     Few(ThinVec<(K, u16)>),
     Many(Box<hashbrown::HashMap<K, u16, foldhash::fast::FixedState>>),
@@ -83,6 +83,7 @@ impl<K: Symbol> Entries<K> {
     }
 
     /// The count of a symbol that has one.
+    #[inline]
     fn get_mut(&mut self, symbol: K) -> Option<&mut u16> {
         let few = match self {
             Self::Inline(len, places) => &mut places.as_mut()[..usize::from(*len)],
@@ -127,16 +128,14 @@ impl<K: Symbol> Entries<K> {
     fn retain(&mut self, mut keep: impl FnMut(K, &mut u16) -> bool) {
         match self {
             Self::Inline(len, places) => {
-                let places = places.as_mut();
-                let mut kept = 0;
-                for at in 0..*len {
-                    let mut entry = places[usize::from(at)];
-                    if keep(entry.0, &mut entry.1) {
-                        places[usize::from(kept)] = entry;
-                        kept += 1;
+                let before = *places;
+                (*len, *places) = (0, K::Inline::default());
+                for mut entry in before.as_ref().iter().copied() {
+                    if entry.1 > 0 && keep(entry.0, &mut entry.1) {
+                        places.as_mut()[usize::from(*len)] = entry;
+                        *len += 1;
                     }
                 }
-                *len = kept;
             }
             Self::Few(few) => few.retain_mut(|entry| keep(entry.0, &mut entry.1)),
             Self::Many(many) => many.retain(|&symbol, count| keep(symbol, count)),
@@ -162,23 +161,33 @@ impl<K: Symbol> CountNode<K> {
     }
 
     /// How often `symbol` was added; 0 if never.
+    #[inline]
     #[must_use]
     pub fn count(&self, symbol: K) -> u32 {
         let count = match &self.entries {
-            Entries::Many(many) => many.get(&symbol).copied(),
-            few => few.few().iter().find(|entry| entry.0 == symbol).map(|entry| entry.1),
+            // Looking at every place takes no branch that could be guessed wrongly.
+            Entries::Inline(_, places) => places.as_ref().iter().map(|&(held, count)| if held == symbol { count } else { 0 }).sum(),
+            Entries::Few(few) => few.iter().find(|entry| entry.0 == symbol).map_or(0, |entry| entry.1),
+            Entries::Many(many) => many.get(&symbol).copied().unwrap_or(0),
         };
-        u32::from(count.unwrap_or(0))
+        u32::from(count)
     }
 
     /// Probability of `symbol`, smoothed with the parent's probability `parent`: only singletons are discounted (Good-Turing style),
     /// so the escape mass is `(θ + d·n1) / (n + θ)`. An empty node returns `parent`.
+    #[inline]
     #[must_use]
     pub fn probability(&self, symbol: K, parent: f64) -> f64 {
+        self.probability_of(self.count(symbol), parent)
+    }
+
+    /// [`Self::probability`] of a symbol whose count is known.
+    #[inline]
+    #[must_use]
+    pub fn probability_of(&self, count: u32, parent: f64) -> f64 {
         if self.total == 0 {
             return parent;
         }
-        let count = self.count(symbol);
         let discounted = f64::from(count) - if count == 1 { DISCOUNT } else { 0.0 };
         (discounted + (THETA + DISCOUNT * f64::from(self.singletons)) * parent) / (f64::from(self.total) + THETA)
     }

@@ -1,122 +1,207 @@
-//! Values by 64-bit key, for the many small tables of an agent: the values lie close together in one list, and only the index beside
-//! it has free places. A plain hash table would keep a free place of full size for every value or two.
+//! Values by 64-bit key, for the many small tables of an agent. Values lie in pages of a fixed size, so that a table grows without
+//! moving what it holds and leaves no holes behind in memory; the index beside them is a number of four bytes for each place.
 
 use std::fmt;
-use std::hash::BuildHasher;
 use std::marker::PhantomData;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-/// Room for so many values is made at first; later a quarter of what is there.
-const ROOM_MIN: usize = 4;
+/// Values in a page: on average half a page is free.
+const PAGE: usize = 8;
+/// Places of the smallest index.
+const PLACES_MIN: usize = 8;
 /// Most values that are made room for on the word of stored bytes alone.
 const ROOM_BY_HINT_MAX: usize = 4096;
-const HASHER: FixedState = FixedState::with_seed(0);
+/// A place that holds nothing. No value has all ones for its number: an index is never full.
+const NOTHING: u32 = u32::MAX;
 
 /// Values by key. In stored state a map in the order of its keys.
 #[derive(Debug, Clone)]
 pub struct Table<V> {
-    /// Places in `entries`.
-    index: HashTable<u32>,
-    entries: Vec<(u64, V)>,
+    /// A power of two of places, at most three quarters of them taken: below as many bits as number the places the number of a value,
+    /// above them those of its key's hash. A value stands at the first place from its hash on that was free.
+    index: Box<[u32]>,
+    pages: Vec<Box<[(u64, V); PAGE]>>,
+    len: u32,
 }
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Self { index: HashTable::new(), entries: Vec::new() }
+        Self { index: Box::default(), pages: Vec::new(), len: 0 }
+    }
+}
+
+/// A key with its hash, for who looks in several tables for the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hashed {
+    key: u64,
+    hash: u32,
+}
+
+impl From<u64> for Hashed {
+    /// Keys are numbers that nobody outside chooses, so that it is enough to spread what differs over all bits.
+    #[inline]
+    fn from(key: u64) -> Self {
+        let product = (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        #[expect(clippy::cast_possible_truncation, reason = "the upper half, whose bits depend on all of the key")]
+        let hash = ((product ^ product >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32) as u32;
+        Self { key, hash }
     }
 }
 
 impl<V> Table<V> {
     /// The value of `key`.
+    #[inline]
     #[must_use]
-    pub fn get(&self, key: &u64) -> Option<&V> {
-        let at = *self.index.find(HASHER.hash_one(key), |&at| self.entries[at as usize].0 == *key)?;
-        Some(&self.entries[at as usize].1)
+    pub fn get(&self, key: impl Into<Hashed>) -> Option<&V> {
+        Some(&self.entry(self.find(key.into())?).1)
     }
 
     /// Whether `key` has a value.
     #[must_use]
-    pub fn contains_key(&self, key: &u64) -> bool {
+    pub fn contains_key(&self, key: u64) -> bool {
         self.get(key).is_some()
     }
 
     /// Number of values.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len as usize
     }
 
     /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
     }
 
     /// Keys and values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&u64, &V)> {
-        self.entries.iter().map(|(key, value)| (key, value))
+        self.pages.iter().flat_map(|page| page.iter()).take(self.len()).map(|(key, value)| (key, value))
     }
 
     /// Keys, in no particular order.
     pub fn keys(&self) -> impl Iterator<Item = &u64> {
-        self.entries.iter().map(|entry| &entry.0)
+        self.iter().map(|entry| entry.0)
     }
 
     /// Values, in no particular order.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.iter().map(|entry| &entry.1)
-    }
-
-    /// The value of `key`, to change; made if there was none.
-    ///
-    /// # Panics
-    /// With 2^32 values.
-    pub fn or_default(&mut self, key: u64) -> &mut V
-    where
-        V: Default,
-    {
-        let Self { index, entries } = self;
-        let of = |at: &u32| entries[*at as usize].0;
-        let at = match index.entry(HASHER.hash_one(key), |at| of(at) == key, |at| HASHER.hash_one(of(at))) {
-            Entry::Occupied(known) => *known.get() as usize,
-            Entry::Vacant(free) => {
-                let at = entries.len();
-                free.insert(u32::try_from(at).expect("2^32 values would not fit the memory"));
-                if at == entries.capacity() {
-                    entries.reserve_exact((at / 4).max(ROOM_MIN));
-                }
-                entries.push((key, V::default()));
-                at
-            }
-        };
-        &mut entries[at].1
+        self.iter().map(|entry| entry.1)
     }
 
     /// Bytes of the values and of what finds them, were no place free; without what a value holds elsewhere.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // An index entry is a number and a byte of hash.
+        // An index entry with the places that must stay free beside it.
         self.len() * (size_of::<(u64, V)>() + size_of::<u32>() + 1)
     }
 
-    /// Takes the value of `key` out.
-    pub fn remove(&mut self, key: &u64) -> Option<V> {
-        let Self { index, entries } = self;
-        let found = index.find_entry(HASHER.hash_one(key), |&at| entries[at as usize].0 == *key).ok()?;
-        let (at, _) = found.remove();
-        let (_, value) = entries.swap_remove(at as usize);
-        if let Some((moved, _)) = entries.get(at as usize)
-            && let Some(place) = index.find_mut(HASHER.hash_one(moved), |&place| place as usize == entries.len())
-        {
-            *place = at;
-        }
-        Some(value)
+    #[inline]
+    fn entry(&self, at: u32) -> &(u64, V) {
+        &self.pages[at as usize / PAGE][at as usize % PAGE]
     }
+
+    /// The number of the value of a key.
+    #[inline]
+    fn find(&self, Hashed { key, hash }: Hashed) -> Option<u32> {
+        let mask = self.index.len().wrapping_sub(1);
+        #[expect(clippy::cast_possible_truncation, reason = "there are at most 2^32 places")]
+        let number = mask as u32;
+        // Of an empty index `get` says that there is nothing.
+        let mut place = hash as usize & mask;
+        loop {
+            let held = *self.index.get(place)?;
+            if held == NOTHING {
+                return None;
+            }
+            if (held ^ hash) & !number == 0 && self.entry(held & number).0 == key {
+                return Some(held & number);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+}
+
+impl<V: Default> Table<V> {
+    /// The value of `key`, to change; made if there was none.
+    ///
+    /// # Panics
+    /// With 2^31 values.
+    #[inline]
+    pub fn or_default(&mut self, key: impl Into<Hashed>) -> &mut V {
+        let key = key.into();
+        let at = self.find(key).unwrap_or_else(|| self.push(key));
+        &mut self.pages[at as usize / PAGE][at as usize % PAGE].1
+    }
+
+    /// Keeps what `keep` says.
+    pub fn retain(&mut self, mut keep: impl FnMut(u64, &V) -> bool) {
+        let mut kept = Self::with_room(self.len());
+        let held = std::mem::take(self);
+        for (key, value) in held.pages.into_iter().flat_map(|page| *page).take(held.len as usize) {
+            if keep(key, &value) {
+                *kept.or_default(key) = value;
+            }
+        }
+        *self = kept;
+    }
+
+    fn with_room(values: usize) -> Self {
+        let mut table = Self { pages: Vec::with_capacity(values.div_ceil(PAGE)), ..Self::default() };
+        if values > 0 {
+            table.index = places_for(values);
+        }
+        table
+    }
+
+    /// Adds a key that is not there yet; its number.
+    fn push(&mut self, key: Hashed) -> u32 {
+        let at = self.len;
+        if at as usize + 1 > taken_max(self.index.len()) {
+            self.reindex(at as usize + 1);
+        }
+        if at as usize == self.pages.len() * PAGE {
+            self.pages.push(Box::new(std::array::from_fn(|_| (0, V::default()))));
+        }
+        self.pages[at as usize / PAGE][at as usize % PAGE].0 = key.key;
+        place(&mut self.index, key.hash, at);
+        self.len += 1;
+        at
+    }
+
+    fn reindex(&mut self, values: usize) {
+        let mut index = places_for(values);
+        for (key, at) in self.keys().zip(0..) {
+            place(&mut index, Hashed::from(*key).hash, at);
+        }
+        self.index = index;
+    }
+}
+
+/// How many of so many places may be taken.
+fn taken_max(places: usize) -> usize {
+    places / 4 * 3
+}
+
+/// An empty index with room for so many values.
+fn places_for(values: usize) -> Box<[u32]> {
+    let places = (values * 4).div_ceil(3).next_power_of_two().max(PLACES_MIN);
+    assert!(u32::try_from(places).is_ok(), "2^31 values would not fit the memory");
+    vec![NOTHING; places].into()
+}
+
+/// Puts the number of a value in the first free place from its hash on.
+fn place(index: &mut [u32], hash: u32, at: u32) {
+    let mask = index.len() - 1;
+    let mut place = hash as usize & mask;
+    while index[place] != NOTHING {
+        place = (place + 1) & mask;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most 2^32 places")]
+    let number = mask as u32;
+    index[place] = hash & !number | at;
 }
 
 impl<V: Serialize> Serialize for Table<V> {
@@ -143,9 +228,8 @@ impl<'de, V: Deserialize<'de> + Default> Visitor<'de> for Filled<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<V>, A::Error> {
-        let room = map.size_hint().unwrap_or(0).min(ROOM_BY_HINT_MAX);
-        let mut table = Table { index: HashTable::with_capacity(room), entries: Vec::with_capacity(room) };
-        while let Some((key, value)) = map.next_entry()? {
+        let mut table = Table::with_room(map.size_hint().unwrap_or(0).min(ROOM_BY_HINT_MAX));
+        while let Some((key, value)) = map.next_entry::<u64, V>()? {
             *table.or_default(key) = value;
         }
         Ok(table)
@@ -166,7 +250,8 @@ mod tests {
             let (mut table, mut map) = (Table::<u64>::default(), BTreeMap::<u64, u64>::new());
             for (number, (key, is_removed)) in (1..).zip(changes) {
                 if is_removed {
-                    prop_assert_eq!(table.remove(&key), map.remove(&key));
+                    table.retain(|known, _| known != key);
+                    map.remove(&key);
                 } else {
                     *table.or_default(key) += number;
                     *map.entry(key).or_default() += number;
@@ -174,7 +259,7 @@ mod tests {
                 prop_assert_eq!(table.len(), map.len());
             }
             for key in 0..60 {
-                prop_assert_eq!(table.get(&key), map.get(&key));
+                prop_assert_eq!(table.get(key), map.get(&key));
             }
             prop_assert_eq!(table.iter().collect::<BTreeMap<_, _>>(), map.iter().collect());
             let stored = serde_json::to_string(&table).unwrap();

@@ -67,7 +67,7 @@ pub fn of_end(
 ) -> Explanation {
     let tools = &detector.model.tools;
     let last = session.history.last[0];
-    let node = detector.model.agent(session.agent).counts.sequence.get(&order_1(last));
+    let node = detector.model.agent(session.agent).counts.sequence.get(order_1(last));
     let (count, of) = node.map_or((0, 0), |node| (u64::from(node.count(END)), u64::from(node.total())));
     let from = quoted(tools.name(last));
     let evidence = Evidence { count, of };

@@ -27,9 +27,9 @@ pub(super) fn chain<'m, K: Symbol>(
 ) -> [Option<&'m CountNode<K>>; 3] {
     let model = &told.detector.model;
     [
-        nodes(&model.agent(told.session.agent).counts).get(&context),
-        told.session.group.and_then(|group| nodes(&model.group(group).counts).get(&context)),
-        nodes(&model.population.counts).get(&context),
+        nodes(&model.agent(told.session.agent).counts).get(context),
+        told.session.group.and_then(|group| nodes(&model.group(group).counts).get(context)),
+        nodes(&model.population.counts).get(context),
     ]
 }
 
