@@ -177,7 +177,7 @@ impl Watch {
 mod tests {
     use super::{Gathered, Golden, REFERENCE_SESSIONS};
     use crate::baseline::agent::Cells;
-    use crate::baseline::volume::{Cell, SharedCell, cell_key};
+    use crate::baseline::volume::{Cell, cell_key};
     use crate::baseline::{Metric, Observation};
 
     /// A session of five calls around `centre`, spread by a fixed pattern.
@@ -197,7 +197,7 @@ mod tests {
         for number in 0..REFERENCE_SESSIONS {
             let session = session(number, 8.0);
             for observation in &session {
-                cell.learn_moments(observation.value(Metric::BytesOut).unwrap(), std::iter::empty::<&mut SharedCell>());
+                cell.learn_moments(observation.value(Metric::BytesOut).unwrap());
             }
             *cells.or_default(cell_key(Metric::BytesOut, 4, 3)) = cell.clone();
             golden.learn(&session, &cells);

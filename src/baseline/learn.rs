@@ -2,8 +2,6 @@
 
 use std::iter;
 
-use smallvec::SmallVec;
-
 use super::agent::AgentBaseline;
 use super::candidates::Novelty;
 use super::group::GroupBaseline;
@@ -13,7 +11,7 @@ use super::pins::{Fact, OwnersPins};
 use super::population::{ExpertWeights, Population};
 use super::sequence::{self, Counts, EXPERTS, History, STATUS_ANY_TOOL, attribute_context, status_context};
 use super::tools::{END, Tools, UNMODELLED};
-use super::volume::{Densities, Prior, SharedCell, SharedMetric, cell_key};
+use super::volume::{Cell, Densities, Lesson, Prior, SharedCell, SharedMetric, cell_key};
 use super::{Attribute, Metric, Observation, ToolId, bounds};
 use crate::stats::elementary;
 use crate::stats::table::Hashed;
@@ -215,15 +213,11 @@ impl Levels<'_> {
             let parent = parent_cells.and_then(|cells| cells.get(key)).map(|cell| cell.moments);
             let densities = Densities::of(value, &prior.predict(Some(cell), parent), Some(cell));
             let is_settled = cell.learn_density(value, &densities, &above.metric.weights);
-            let mut parents: SmallVec<[&mut SharedCell; 6]> = SmallVec::new();
-            for CellsAbove { group, population, metric } in iter::once(above).chain(own.as_mut().map(|own| own.cells(metric, key))) {
-                if is_settled {
-                    metric.learn_weights(cell);
-                }
-                parents.extend(group);
-                parents.extend([population, &mut metric.cell]);
+            let lesson = cell.learn_moments(value);
+            above.learn(is_settled.then_some(&*cell), lesson);
+            if let Some(own) = own {
+                own.cells(metric, key).learn(is_settled.then_some(&*cell), lesson);
             }
-            cell.learn_moments(value, parents);
         }
     }
 
@@ -232,9 +226,11 @@ impl Levels<'_> {
         let events = delta.observations.len() as f64;
         let totals = &mut agent.totals;
         totals.count(u32::try_from(delta.observations.len()).unwrap_or(u32::MAX));
-        totals.events.learn_moments(elementary::ln(1.0 + events), each(shared, own).flat_map(Shared::events));
+        let lesson = totals.events.learn_moments(elementary::ln(1.0 + events));
+        each(shared, own).flat_map(Shared::events).for_each(|cell| cell.learn(lesson));
         if delta.bytes_out > 0.0 {
-            totals.bytes.learn_moments(elementary::ln_1p(delta.bytes_out), each(shared, own).flat_map(Shared::bytes));
+            let lesson = totals.bytes.learn_moments(elementary::ln_1p(delta.bytes_out));
+            each(shared, own).flat_map(Shared::bytes).for_each(|cell| cell.learn(lesson));
         }
     }
 
@@ -277,6 +273,20 @@ struct CellsAbove<'a> {
     group: Option<&'a mut SharedCell>,
     population: &'a mut SharedCell,
     metric: &'a mut SharedMetric,
+}
+
+impl CellsAbove<'_> {
+    /// What one more value says; `settled` is its cell where its weights are such that others may learn from them.
+    fn learn(self, settled: Option<&Cell>, lesson: Lesson) {
+        if let Some(cell) = settled {
+            self.metric.learn_weights(cell);
+        }
+        if let Some(group) = self.group {
+            group.learn(lesson);
+        }
+        self.population.learn(lesson);
+        self.metric.cell.learn(lesson);
+    }
 }
 
 impl<'m> Shared<'m> {

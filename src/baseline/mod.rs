@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod candidates;
 pub mod golden;
 pub mod group;
+pub mod histogram;
 pub mod learn;
 pub mod metric;
 pub mod model;

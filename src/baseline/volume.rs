@@ -1,18 +1,16 @@
 //! Sizes, durations and gaps on a logarithmic scale, on three levels (DETECTION.md, section 1.5): what is predicted for the next value, and how
 //! a cell learns from it.
 
-use serde::{Deserialize, Serialize};
-
-use smallvec::SmallVec;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Metric;
+use super::histogram::Histogram;
 use super::tools::ToolId;
 use crate::stats::moments::Moments;
 use crate::stats::student_t::{StudentT, density_of_three};
 
 /// Width of a histogram bin.
 const BIN_WIDTH: f64 = 0.35;
-const HISTOGRAM_HALVE_ABOVE: u32 = 4000;
 /// Values of one agent's cell that enter the balanced part of its parents.
 const BALANCED_PER_CELL: f64 = 32.0;
 const SHARED_HALVE_ABOVE: f64 = 20_000.0;
@@ -31,16 +29,50 @@ pub fn cell_key(metric: Metric, tool: ToolId, status: u8) -> u64 {
 }
 
 /// What one agent's values of one kind look like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Cell {
     /// Count, mean and spread of `ln(1 + value)`, outliers drawn in.
     pub moments: Moments,
     /// Weights of the three densities; set at the first commit.
     pub weights: [f64; 3],
     /// Counts by bin of width 0.35.
-    pub histogram: SmallVec<[(i16, u16); 4]>,
-    /// Sum of the histogram.
-    pub histogram_total: u32,
+    pub histogram: Histogram,
+}
+
+/// A cell in stored state.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Cell")]
+struct Stored<H = Histogram> {
+    moments: Moments,
+    weights: [f64; 3],
+    histogram: H,
+    /// Written for those who read the state; the counts say it.
+    histogram_total: u32,
+}
+
+impl From<Stored> for Cell {
+    fn from(Stored { moments, weights, histogram, .. }: Stored) -> Self {
+        Self { moments, weights, histogram }
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { moments, weights, histogram } = self;
+        Stored { moments: *moments, weights: *weights, histogram, histogram_total: histogram.total() }.serialize(serializer)
+    }
+}
+
+/// One more value of an agent's cell, for the cells above it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lesson {
+    /// Values of the cell, this one included.
+    n: f64,
+    /// The value, drawn in.
+    value: f64,
+    /// What it added to the cell's squares.
+    increment: f64,
 }
 
 /// What a group or the population looks like: every agent's first values count alike.
@@ -71,7 +103,7 @@ impl Default for SharedMetric {
 
 impl Default for Cell {
     fn default() -> Self {
-        Self { moments: Moments::default(), weights: FIRST_WEIGHTS, histogram: SmallVec::new(), histogram_total: 0 }
+        Self { moments: Moments::default(), weights: FIRST_WEIGHTS, histogram: Histogram::default() }
     }
 }
 
@@ -188,9 +220,10 @@ impl Densities {
         let narrow = narrow / predictive.scale;
         let wide_scale = 1.2 * predictive.scale;
         let wide = density_of_three((value - predictive.mean) / wide_scale) / wide_scale;
-        let with_history = own.filter(|own| own.histogram_total > 0);
-        let smoothed = with_history.map_or(wide, |own| {
-            (own.mass_around(bin(value)) + (0.8 * narrow + 0.2 * wide) * BIN_WIDTH) / ((f64::from(own.histogram_total) + 1.0) * BIN_WIDTH)
+        let with_history = own.filter(|own| own.histogram.total() > 0);
+        let smoothed = with_history.map_or(wide, |Cell { histogram, .. }| {
+            let total = f64::from(histogram.total());
+            (histogram.mass_around(bin(value)) + (0.8 * narrow + 0.2 * wide) * BIN_WIDTH) / ((total + 1.0) * BIN_WIDTH)
         });
         let weights = with_history.map_or(YOUNG_WEIGHTS, |own| own.weights);
         let parts = [narrow, wide, smoothed];
@@ -210,14 +243,13 @@ impl Cell {
     /// Lower edge of the bin that holds the `share` quantile of the histogram; `None` with fewer than 30 values.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<f64> {
-        if self.histogram_total < 30 {
+        let total = self.histogram.total();
+        if total < 30 {
             return None;
         }
-        let mut bins: Vec<_> = self.histogram.iter().copied().collect();
-        bins.sort_unstable();
-        let wanted = share * f64::from(self.histogram_total);
+        let wanted = share * f64::from(total);
         let mut below = 0.0;
-        for (bin, count) in bins {
+        for (bin, count) in self.histogram.entries() {
             let count = f64::from(count);
             if below + count >= wanted {
                 return Some((f64::from(bin) + ((wanted - below) / count).clamp(0.0, 1.0)) * BIN_WIDTH);
@@ -231,14 +263,7 @@ impl Cell {
     #[must_use]
     pub fn count_near(&self, value: f64) -> u64 {
         let centre = bin(value);
-        self.histogram.iter().filter(|entry| (entry.0 - centre).abs() <= 1).map(|entry| u64::from(entry.1)).sum()
-    }
-
-    /// Half of what `centre` holds and a quarter of what its neighbours hold.
-    fn mass_around(&self, centre: i16) -> f64 {
-        let quarters: u32 =
-            self.histogram.iter().map(|&(bin, count)| u32::from(count) * 2u32.saturating_sub(u32::from(bin.abs_diff(centre)))).sum();
-        0.25 * f64::from(quarters)
+        self.histogram.entries().filter(|(bin, _)| bin.abs_diff(centre) <= 1).map(|(_, count)| u64::from(count)).sum()
     }
 
     /// Learns the weights of the densities and the histogram from `value`; true if the weights are such that others may learn from
@@ -255,13 +280,13 @@ impl Cell {
         for (weight, shared) in self.weights.iter_mut().zip(shared.iter()) {
             *weight = 0.995 * (*weight / sum) + 0.005 * shared;
         }
-        let is_settled = self.histogram_total >= 10;
-        self.count(bin(value));
+        let is_settled = self.histogram.total() >= 10;
+        self.histogram.count(bin(value));
         is_settled
     }
 
-    /// Learns the moments from `value`, drawn in to 3.5 spreads once there are 8 values; tells the parents.
-    pub fn learn_moments<'p>(&mut self, value: f64, parents: impl IntoIterator<Item = &'p mut SharedCell>) {
+    /// Learns the moments from `value`, drawn in to 3.5 spreads once there are 8 values; what it says is for the cells above.
+    pub fn learn_moments(&mut self, value: f64) -> Lesson {
         let Moments { n, mean, .. } = self.moments;
         let value = if n >= 8.0 {
             let reach = 3.5 * self.moments.variance().max(1e-4).sqrt();
@@ -273,24 +298,7 @@ impl Cell {
             self.moments.fade(1.0 - 1.0 / FADE_FROM);
         }
         let increment = self.moments.learn(value);
-        for parent in parents {
-            parent.learn(self.moments.n, value, increment);
-        }
-    }
-
-    fn count(&mut self, bin: i16) {
-        match self.histogram.iter_mut().find(|entry| entry.0 == bin) {
-            Some(entry) => entry.1 += 1,
-            None => self.histogram.push((bin, 1)),
-        }
-        self.histogram_total += 1;
-        if self.histogram_total > HISTOGRAM_HALVE_ABOVE {
-            self.histogram.retain(|entry| {
-                entry.1 /= 2;
-                entry.1 > 0
-            });
-            self.histogram_total = self.histogram.iter().map(|entry| u32::from(entry.1)).sum();
-        }
+        Lesson { n: self.moments.n, value, increment }
     }
 }
 
@@ -324,8 +332,8 @@ impl SharedCell {
         self
     }
 
-    /// One more value of an agent's cell that now holds `n`.
-    fn learn(&mut self, n: f64, value: f64, increment: f64) {
+    /// One more value of an agent's cell.
+    pub fn learn(&mut self, Lesson { n, value, increment }: Lesson) {
         if n > 1.0 {
             if self.within_n > SHARED_HALVE_ABOVE {
                 self.within_n *= 0.5;
@@ -355,7 +363,7 @@ mod tests {
             if cell.learn_density(value, &densities, &shared.weights) {
                 shared.learn_weights(&cell);
             }
-            cell.learn_moments(value, []);
+            cell.learn_moments(value);
         }
         cell
     }
@@ -372,17 +380,28 @@ mod tests {
     #[test]
     fn one_wild_value_is_drawn_in() {
         let mut cell = regular(6.0, 50);
-        cell.learn_moments(40.0, []);
+        cell.learn_moments(40.0);
         assert!(cell.moments.mean < 6.01, "{:?}", cell.moments);
     }
 
     #[test]
     fn a_histogram_halves_and_forgets_single_values() {
         let mut cell = regular(6.0, 3999);
-        cell.count(3);
-        assert_eq!(cell.histogram_total, 4000);
-        cell.count(17);
-        assert_eq!((cell.histogram_total, cell.count_near(1.2)), (2000, 0));
+        cell.histogram.count(3);
+        assert_eq!(cell.histogram.total(), 4000);
+        cell.histogram.count(17);
+        assert_eq!((cell.histogram.total(), cell.count_near(1.2)), (2000, 0));
+    }
+
+    #[test]
+    fn a_cell_is_a_cache_line() {
+        assert_eq!(size_of::<Cell>(), 64);
+    }
+
+    #[test]
+    fn a_stored_cell_is_the_one_that_was_stored() {
+        let stored = r#"{"moments":{"n":3.0,"mean":1.0,"squares":0.5},"weights":[0.5,0.1,0.4],"histogram":[[-2,1],[2,2]],"histogram_total":3}"#;
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<Cell>(stored).unwrap()).unwrap(), stored);
     }
 
     #[test]
@@ -396,7 +415,7 @@ mod tests {
     fn an_agents_later_values_leave_the_balanced_part_alone() {
         let (mut cell, mut parent) = (Cell::default(), SharedCell::default());
         for value in 0..40 {
-            cell.learn_moments(f64::from(value), [&mut parent]);
+            parent.learn(cell.learn_moments(f64::from(value)));
         }
         assert!((parent.balanced.n - 32.0).abs() < 1e-12 && (parent.within_n - 39.0).abs() < 1e-12);
     }

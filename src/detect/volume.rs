@@ -44,7 +44,7 @@ impl Likelihoods {
         if !matches!(metric, Metric::BytesOut | Metric::Duration) {
             return Self { densities, raw: elementary::ln(misuse / densities.mixture), raised: None };
         }
-        let has_history = own.is_some_and(|own| own.histogram_total > 0);
+        let has_history = own.is_some_and(|own| own.histogram.total() > 0);
         let ordinary = if has_history { densities.mixture } else { densities.parts[0] };
         let distances = (Lanes::splat(distance) - Lanes::from(LN_RAISED)) / predictive.scale;
         // Twice as wide, three degrees of freedom: `6√3/π / (3 + (x/2)²)²`.

@@ -155,7 +155,6 @@ fn densities(given: &Value) -> Value {
     let mut cell = Cell::default();
     if let Some(histogram) = given["h"].as_object() {
         cell.histogram = histogram.iter().map(|(bin, count)| (bin.parse().expect("a bin"), number(count) as u16)).collect();
-        cell.histogram_total = number(&given["hn"]) as u32;
         cell.weights = numbers(&given["weights"]).try_into().expect("three");
     }
     let densities = Densities::of(value, &predictive, Some(&cell));
@@ -173,11 +172,13 @@ fn commits(given: &Value) -> Value {
         if cell.learn_density(value, &densities, &metric.weights) {
             metric.learn_weights(&cell);
         }
-        cell.learn_moments(value, [&mut key, &mut metric.cell]);
+        let lesson = cell.learn_moments(value);
+        key.learn(lesson);
+        metric.cell.learn(lesson);
     }
     json!({
         "predictive_before_each_[m,sc,df]": before,
-        "cell": {"n": cell.moments.n, "m": cell.moments.mean, "S": cell.moments.squares, "hn": cell.histogram_total, "weights": cell.weights},
+        "cell": {"n": cell.moments.n, "m": cell.moments.mean, "S": cell.moments.squares, "hn": cell.histogram.total(), "weights": cell.weights},
         "population_key_cell": {
             "n": key.balanced.n, "m": key.balanced.mean, "S": key.balanced.squares, "wn": key.within_n, "wS": key.within_squares,
         },

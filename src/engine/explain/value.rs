@@ -32,7 +32,7 @@ pub(super) fn draft(told: &Told<'_>, metric: Metric) -> Draft {
         actual: shown,
         evidence: own.map(|own| Evidence {
             count: own.count_near(told.observation.value(metric).unwrap_or(0.0)),
-            of: u64::from(own.histogram_total),
+            of: u64::from(own.histogram.total()),
         }),
         detail,
     }
@@ -52,7 +52,7 @@ impl Usual {
         Self {
             median: unscale(metric, quantile(0.5, 0.0)),
             p99: unscale(metric, quantile(0.99, quantile_99(predictive.df))),
-            n: own.map_or(0, |own| u64::from(own.histogram_total)),
+            n: own.map_or(0, |own| u64::from(own.histogram.total())),
         }
     }
 }
