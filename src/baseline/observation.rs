@@ -58,7 +58,7 @@ impl Observation {
 
     /// The attributes that are there, in their order.
     pub fn attributes(&self) -> impl Iterator<Item = (Attribute, u64)> + '_ {
-        bits(self.attribute_mask).map(|at| (Attribute::ALL[at], self.attributes[at]))
+        ones(self.attribute_mask.into()).map(|at| (Attribute::ALL[at], self.attributes[at]))
     }
 
     /// Number of attributes that are there.
@@ -81,14 +81,31 @@ impl Observation {
 
     /// The quantities that are there, in their order.
     pub fn values(&self) -> impl Iterator<Item = (Metric, f64)> + '_ {
-        bits(self.value_mask).map(|at| (Metric::ALL[at], self.values[at]))
+        ones(self.value_mask.into()).map(|at| (Metric::ALL[at], self.values[at]))
     }
 }
 
 /// Places of the bits that are set, lowest first.
-fn bits(mask: u8) -> impl Iterator<Item = usize> {
-    std::iter::successors((mask != 0).then_some(mask), |mask| Some(mask & (mask - 1)).filter(|left| *left != 0))
-        .map(|mask| mask.trailing_zeros() as usize)
+#[inline]
+#[must_use]
+pub fn ones(mask: u16) -> Ones {
+    Ones(mask)
+}
+
+/// See [`ones`].
+#[derive(Debug, Clone)]
+pub struct Ones(u16);
+
+impl Iterator for Ones {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let place = self.0.trailing_zeros() as usize;
+        let left = self.0.checked_sub(1)?;
+        self.0 &= left;
+        Some(place)
+    }
 }
 
 /// Number of `ok`; the lowest bits follow FNV-1a of the words.
@@ -110,6 +127,13 @@ mod tests {
     fn the_lowest_bit_of_a_status_is_that_of_its_words_hash() {
         for (word, number) in [("ok", STATUS_OK), ("error", STATUS_ERROR), ("denied", STATUS_DENIED), ("timeout", STATUS_TIMEOUT)] {
             assert_eq!(u64::from(number & 1), fnv1a64_parity(word.as_bytes()), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_places_of_bits_come_in_order() {
+        for mask in [0, 1, 0b1010_0110, 1 << 15, u16::MAX] {
+            assert!(super::ones(mask).eq((0..16).filter(|place| mask >> place & 1 == 1)), "{mask:b}");
         }
     }
 

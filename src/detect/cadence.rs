@@ -10,17 +10,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::volume::Predictive;
-use crate::stats::elementary::{self, Lanes};
+use crate::stats::elementary;
 use crate::stats::student_t::to_normal;
 
-/// Raw score of a gap.
+/// Ratio whose logarithm is the raw score of a gap.
 #[must_use]
-pub fn gap_raw(value: f64, predictive: &Predictive) -> f64 {
+pub fn gap_ratio(value: f64, predictive: &Predictive) -> f64 {
     let z = to_normal(predictive.standardise(value), predictive.df).clamp(-12.0, 12.0);
     let shift = (2.3 / predictive.scale).min(6.0);
     let half = shift * shift / 2.0;
-    let [up, down, ..] = elementary::exp_lanes(Lanes::from([z * shift - half, -z * shift - half, 0.0, 0.0])).to_array();
-    elementary::ln(0.5 * up + 0.5 * down + 1e-9)
+    let mut shifted = [z * shift - half, -z * shift - half, 0.0, 0.0];
+    elementary::exp_all(&mut shifted);
+    let [up, down, ..] = shifted;
+    0.5 * up + 0.5 * down + 1e-9
 }
 
 /// Gaps of one session, to tell a real clock from one that spreads events evenly.

@@ -1,15 +1,18 @@
 //! Scores of this stream against scores of this stream: one calibrator a channel or family and maturity stratum (DETECTION.md, section 2.1).
 
+#![expect(clippy::inline_always, reason = "only what is inlined into a kernel takes on the features of the processor")]
+
 use serde::{Deserialize, Serialize};
 
 use super::channel::CHANNELS;
-use super::event_score::Reading;
+use super::event_score::{PLACES, Readings};
 use super::family::{FAMILIES, Family};
 use super::session::{Step, StoredScores};
 use crate::baseline::agent::Stratum;
-use crate::stats::calibrator::{self, Calibrator};
-use crate::stats::elementary::{self, Lanes};
-use crate::stats::evidence;
+use crate::baseline::observation::ones;
+use crate::stats::calibrator::{self, Bin, Calibrator};
+use crate::stats::lanes::{self, Four, Kernel};
+use crate::stats::{elementary, evidence};
 
 /// Strata of channels and joint scores: new, young, all others.
 const CHANNEL_STRATA: usize = 3;
@@ -34,33 +37,22 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// The readings of an event's raw scores, by channel; and beside them `e^raw`, the raw being taken as at most 50.
+    /// The readings of an event's raw scores, by channel number; `present` says which there are.
     #[must_use]
-    pub fn read(&self, stratum: Stratum, raws: &[Option<f64>; CHANNELS]) -> ([Option<Reading>; CHANNELS], [f64; CHANNELS]) {
-        let (mut readings, mut ratios) = ([None; CHANNELS], [1.0; CHANNELS]);
-        let mut present = raws.iter().enumerate().filter_map(|(channel, raw)| raw.map(|raw| (channel, raw)));
-        loop {
-            // Four at a time: what is not there stays at a raw score of 0.
-            let (mut channels, mut four, mut len) = ([0; 4], [0.0; 4], 0);
-            for (channel, raw) in present.by_ref().take(4) {
-                (channels[len], four[len]) = (channel, raw);
-                len += 1;
-            }
-            if len == 0 {
-                return (readings, ratios);
-            }
-            let of_four = elementary::exp_lanes(Lanes::from(four.map(|raw| raw.min(evidence::RAW_MAX)))).to_array();
-            let mut ps = [1.0; 4];
-            for place in 0..len {
-                let ville = calibrator::ville_of_ratio(four[place], of_four[place], evidence::RAW_MAX);
-                ps[place] = ranked(&self.channels[channels[place]], channel_stratum(stratum), four[place], ville);
-            }
-            let evidence = evidence::bounded_e_values(of_four, ps);
-            for place in 0..len {
-                ratios[channels[place]] = of_four[place];
-                readings[channels[place]] = Some(Reading { raw: four[place], p: ps[place], e: evidence[place] });
-            }
+    pub fn read(&self, stratum: Stratum, present: u16, raws: &[f64; PLACES]) -> Measured {
+        let stratum = channel_stratum(stratum);
+        let Claims { ratios, villes, bins } = lanes::run(Claim { present, raws });
+        let (mut ps, mut stored) = ([1.0; PLACES], [0; CHANNELS]);
+        for channel in ones(present) {
+            let (raw, bin) = (raws[channel], bins[channel] as Bin);
+            let ville = if raw > evidence::RAW_MAX { calibrator::ville(raw) } else { villes[channel] };
+            let strata = &self.channels[channel];
+            let base = (stratum < CHANNEL_BASE).then(|| &strata[CHANNEL_BASE]);
+            ps[channel] = strata[stratum].p_value_bounded(raw, bin, ville, base);
+            stored[channel] = bin;
         }
+        let (e, logarithms) = lanes::run(Weigh { present, ratios: &ratios, ps: &ps });
+        Measured { readings: Readings { present, raw: *raws, p: ps, e }, ratios, logarithms, bins: stored }
     }
 
     /// Calibrated p of an event's joint score.
@@ -70,12 +62,23 @@ impl Calibration {
         self.joint[stratum].p_value(joint, (stratum < CHANNEL_BASE).then(|| &self.joint[CHANNEL_BASE]))
     }
 
-    /// Calibrated p of a family's running maximum.
+    /// Calibrated p of each family's running maximum; 1 where the family is absent, its maximum -∞.
     #[must_use]
-    pub fn family(&self, family: Family, stratum: Stratum, maximum: f64) -> f64 {
-        let strata = &self.families[family as usize];
-        let base = matches!(stratum, Stratum::New | Stratum::Young | Stratum::NewVersion).then(|| &strata[FAMILY_BASE as usize]);
-        strata[stratum as usize].p_value(maximum, base)
+    pub fn families(&self, stratum: Stratum, maxima: &[f64; FAMILIES]) -> [f64; FAMILIES] {
+        let leans = matches!(stratum, Stratum::New | Stratum::Young | Stratum::NewVersion);
+        let mut villes = [0.0; FAMILIES.next_multiple_of(4)];
+        for (ville, maximum) in villes.iter_mut().zip(maxima) {
+            *ville = -maximum.max(0.0);
+        }
+        elementary::exp_all(&mut villes);
+        std::array::from_fn(|family| {
+            let (strata, maximum) = (&self.families[family], maxima[family]);
+            if maximum == f64::NEG_INFINITY {
+                return 1.0;
+            }
+            let own = &strata[stratum as usize];
+            own.p_value_bounded(maximum, own.bin(maximum), villes[family], leans.then(|| &strata[FAMILY_BASE as usize]))
+        })
     }
 
     /// Sessions that calibrate a stratum.
@@ -113,7 +116,75 @@ fn channel_stratum(stratum: Stratum) -> usize {
     }
 }
 
-fn ranked(strata: &[Calibrator; CHANNEL_STRATA], stratum: usize, score: f64, ville: f64) -> f64 {
-    let base = (stratum < CHANNEL_BASE).then(|| &strata[CHANNEL_BASE]);
-    strata[stratum].p_value_bounded(score, ville, base)
+/// An event's readings, and what was computed on the way to them, all by channel number.
+#[derive(Debug)]
+pub struct Measured {
+    /// The readings.
+    pub readings: Readings,
+    /// `e^raw`, the raw being taken as at most 50.
+    pub ratios: [f64; PLACES],
+    /// `ln e`.
+    pub logarithms: [f64; PLACES],
+    /// The bins of the raw scores; 0 where there is none.
+    pub bins: [Bin; CHANNELS],
+}
+
+/// What raw scores claim before they are ranked.
+struct Claims {
+    ratios: [f64; PLACES],
+    villes: [f64; PLACES],
+    /// Cut off what follows the point.
+    bins: [f64; PLACES],
+}
+
+/// Computes [`Claims`].
+struct Claim<'a> {
+    present: u16,
+    raws: &'a [f64; PLACES],
+}
+
+impl Kernel for Claim<'_> {
+    type Answer = Claims;
+
+    #[inline(always)]
+    fn run<F: Four>(self) -> Claims {
+        let mut claims = Claims { ratios: [1.0; PLACES], villes: [1.0; PLACES], bins: [0.0; PLACES] };
+        for four in fours(self.present) {
+            let raws = F::load(&self.raws.as_chunks().0[four]);
+            let ratios = elementary::exp_of(raws.at_most(F::splat(evidence::RAW_MAX)));
+            claims.ratios.as_chunks_mut().0[four] = ratios.store();
+            claims.villes.as_chunks_mut().0[four] = calibrator::ville_of_ratio(ratios).store();
+            claims.bins.as_chunks_mut().0[four] = calibrator::CHANNEL.place(raws).store();
+        }
+        claims
+    }
+}
+
+/// Evidence and its logarithm, from what is claimed and how it ranks.
+struct Weigh<'a> {
+    present: u16,
+    ratios: &'a [f64; PLACES],
+    ps: &'a [f64; PLACES],
+}
+
+impl Kernel for Weigh<'_> {
+    type Answer = ([f64; PLACES], [f64; PLACES]);
+
+    #[inline(always)]
+    fn run<F: Four>(self) -> Self::Answer {
+        let (mut evidence, mut logarithms) = ([1.0; PLACES], [0.0; PLACES]);
+        for four in fours(self.present) {
+            let (ratios, ps) = (F::load(&self.ratios.as_chunks().0[four]), F::load(&self.ps.as_chunks().0[four]));
+            let e = evidence::bounded_e_values(ratios, ps);
+            evidence.as_chunks_mut().0[four] = e.store();
+            logarithms.as_chunks_mut().0[four] = elementary::ln_of(e).store();
+        }
+        (evidence, logarithms)
+    }
+}
+
+/// Fours of channels of which any is there.
+#[inline(always)]
+fn fours(present: u16) -> impl Iterator<Item = usize> {
+    (0..PLACES / 4).filter(move |four| present >> (4 * four) & 0b1111 != 0)
 }

@@ -45,9 +45,14 @@ impl Channel {
         Self::Gap,
     ];
 
+    /// Those that are attributes, as a mask of numbers.
+    pub const ATTRIBUTES: u16 = 0b1_1111_1100;
+    /// Weight in the mean of evidence of all attributes together.
+    pub const ATTRIBUTES_WEIGHT: f64 = 0.4;
+
     /// Its weight `w` in the joint score of an event (DETECTION.md, section 2.2).
     #[must_use]
-    pub fn joint_weight(self) -> f64 {
+    pub const fn joint_weight(self) -> f64 {
         match self {
             Self::Sequence => 0.8,
             Self::Target => 1.2,
@@ -59,14 +64,14 @@ impl Channel {
         }
     }
 
-    /// Its weight `v` in the mean of evidence; what the attributes share is divided by how many of them there are.
+    /// Its weight `v` in the mean of evidence; [`Self::ATTRIBUTES_WEIGHT`] is for attributes to divide among those that are there.
     #[must_use]
-    pub fn mean_weight(self, attributes: f64) -> f64 {
+    pub const fn mean_weight(self) -> f64 {
         match self {
             Self::Sequence => 0.4,
             Self::BytesOut => 0.05,
             Self::BytesIn | Self::Duration | Self::Gap | Self::Status => 0.03,
-            _ => 0.4 / attributes,
+            _ => Self::ATTRIBUTES_WEIGHT,
         }
     }
 
@@ -108,5 +113,8 @@ mod tests {
         assert_eq!(Channel::Destination.attribute(), Some(Attribute::Destination));
         assert_eq!(Channel::Duration.metric(), Some(Metric::Duration));
         assert_eq!((Channel::Sequence.attribute(), Channel::Status.metric()), (None, None));
+        for channel in Channel::ALL {
+            assert_eq!(Channel::ATTRIBUTES >> channel as u16 & 1 == 1, channel.attribute().is_some(), "{channel:?}");
+        }
     }
 }

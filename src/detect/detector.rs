@@ -1,36 +1,31 @@
 //! Scores events and sessions of one shard. Scoring reads the model; only [`Detector::close`] and verdicts write to it.
 
-use super::calibration::Calibration;
-use super::channel::{CHANNELS, Channel};
-use super::event_score::{self, EventReading, Reading};
+use super::calibration::{Calibration, Measured};
+use super::channel::Channel;
+use super::event_score::{self, EventReading, PLACES, Readings};
 use super::family::{self, FAMILIES, Families};
 use super::gate::Learning;
 use super::length;
+use super::persistence::loop_ratio;
+use super::ratios::Ratios;
 use super::sequence::{Asked, SessionCounts};
 use super::session::{OpenSession, Step, StoredScores};
-use super::volume::Likelihoods;
+use super::volume::{Compared, Likelihoods};
 use super::{cadence, novelty, outcome};
 use crate::baseline::sequence::{self as contexts, History, ORDER_0};
 use crate::baseline::tools::END;
-use crate::baseline::volume::Densities;
+use crate::baseline::volume::{Densities, cell_key};
 use crate::baseline::{AgentIndex, GroupIndex, Metric, Model, Observation, ToolId};
 use crate::config::Detect;
 use crate::stats::elementary;
-use crate::stats::student_t::StudentT;
 
 pub use super::gate::Closed;
-
-/// Cap on what one quantity says about identity.
-const IDENTITY_VALUE_CAP: f64 = 2.0;
 
 /// `e^30`, cap on what one size may claim.
 const VOLUME_RATIO_MAX: f64 = 1.068_647_458_152_446_3e13;
 
 /// Events for which a session has room at first.
 const SHORT_SESSION: usize = 8;
-
-/// Raw scores by channel number.
-type Raws = [Option<f64>; CHANNELS];
 
 /// The detector of one shard.
 #[derive(Debug, Clone)]
@@ -91,29 +86,31 @@ impl Detector {
 
     /// Scores an event against what was known before it, and moves its session on. `bytes_out` is as the event gave it.
     pub fn score(&self, session: &mut OpenSession, observation: &Observation, bytes_out: Option<u64>) -> EventReading {
-        let (mut raws, mut identity) = ([None; CHANNELS], 0.0);
+        let mut ratios = Ratios::new();
         session.families.step();
-        self.read_sequence(session, observation.tool, &mut raws, &mut identity);
+        self.read_sequence(session, observation.tool, &mut ratios);
         if let Some(status) = observation.status() {
             let probability = outcome::probability(&self.model, session.agent, observation.tool, status);
-            raws[Channel::Status as usize] = Some(outcome::raw(probability));
+            ratios.set_channel(Channel::Status, outcome::ratio(probability));
         }
-        self.read_attributes(session, observation, &mut raws, &mut identity);
-        self.read_values(session, observation, &mut raws, &mut identity);
+        self.read_attributes(session, observation, &mut ratios);
+        self.read_values(session, observation, &mut ratios);
 
-        let (channels, ratios) = self.calibration.read(session.stratum, &raws);
-        let mut reading = self.fuse(session, &channels, observation.writes);
-        session.families.add_misuse(reading.evidence);
-        session.families.add_volume(volume_ratio(&channels, &ratios));
+        let logarithms = ratios.logarithms();
+        let (present, raws) = logarithms.raws();
+        let measured = self.calibration.read(session.stratum, present, raws);
+        let mut reading = self.fuse(session, &measured, observation.writes);
+        logarithms.feed_persistence(&mut session.families);
         if session.group.is_some() {
-            session.families.add_identity(identity);
+            session.families.add_identity(logarithms.identity(self.constants.identity_cap));
         }
-        session.families.set_persistence();
-        self.set_length_and_total(session, bytes_out);
+        let length = self.length_ratio(session);
+        let total = self.total_ratio(session, bytes_out);
+        session.families.observe(reading.evidence, volume_ratio(&reading.channels, &measured.ratios), length, total);
 
         session.steps.push(Step {
-            scores: StoredScores::of(&reading),
-            loud: loud(&channels),
+            scores: StoredScores::of(&reading, measured.bins),
+            loud: reading.channels.loud(),
             tool_is_new: !self.has_used(session.agent, observation.tool),
         });
         session.observations.push(*observation);
@@ -126,18 +123,21 @@ impl Detector {
 
     /// Scores the end of the session. Call once, before [`Detector::close`].
     pub fn score_end(&self, session: &mut OpenSession) -> (EventReading, StoredScores) {
-        let (mut raws, mut identity) = ([None; CHANNELS], 0.0);
+        let mut ratios = Ratios::new();
         session.families.step();
-        self.read_sequence(session, END, &mut raws, &mut identity);
-        let mut reading = self.fuse(session, &self.calibration.read(session.stratum, &raws).0, false);
+        self.read_sequence(session, END, &mut ratios);
+        let logarithms = ratios.logarithms();
+        let (present, raws) = logarithms.raws();
+        let measured = self.calibration.read(session.stratum, present, raws);
+        let mut reading = self.fuse(session, &measured, false);
         reading.evidence *= self.constants.end_factor;
         session.families.add_misuse(reading.evidence);
         if session.group.is_some() {
-            session.families.add_identity(identity);
+            session.families.add_identity(logarithms.identity(self.constants.identity_cap));
         }
         reading.session_p = self.session_p(session);
         session.p_value = reading.session_p;
-        let stored = StoredScores::of(&reading);
+        let stored = StoredScores::of(&reading, measured.bins);
         (reading, stored)
     }
 
@@ -149,15 +149,15 @@ impl Detector {
 
     /// Each family's calibrated p (its tail tempered once frozen) and its share of the budget; `None` where the family is absent.
     pub fn family_ps<'s>(&'s self, session: &'s OpenSession) -> impl Iterator<Item = Option<(f64, f64)>> + 's {
-        let mut present = [None; FAMILIES];
-        for (family, maximum) in session.families.maxima() {
-            let share = self.constants.family_shares[family as usize];
-            let calibrated = self.calibration.family(family, session.stratum, maximum);
-            let exponent = if self.frozen { self.constants.tail_exponents[family as usize] } else { 1.0 };
-            let p = family::tempered(calibrated, share, exponent);
-            present[family as usize] = Some((p, share));
-        }
-        present.into_iter()
+        let Detect { family_shares, tail_exponents, .. } = &self.constants;
+        let is_frozen = self.frozen;
+        let maxima = session.families.all_maxima();
+        let calibrated = self.calibration.families(session.stratum, maxima);
+        (0..FAMILIES).map(move |family| {
+            let share = family_shares[family];
+            let exponent = if is_frozen { tail_exponents[family] } else { 1.0 };
+            maxima[family].is_finite().then(|| (family::tempered(calibrated[family], share, exponent), share))
+        })
     }
 
     /// What the experts are asked at the session's present place.
@@ -172,86 +172,78 @@ impl Detector {
         }
     }
 
-    fn read_sequence(&self, session: &mut OpenSession, tool: ToolId, raws: &mut Raws, identity: &mut f64) {
+    fn read_sequence(&self, session: &mut OpenSession, tool: ToolId, ratios: &mut Ratios) {
         let asked = self.asked(session);
         let expected = asked.about(tool);
         let (agent, group) = expected.mix(&session.weights);
         let share = if session.group.is_some() { self.constants.group_share_sequence } else { 0.0 };
         let probability = (1.0 - share) * agent + share * group;
-        let raw = elementary::ln(asked.misuse(tool, expected.population) / probability);
-        raws[Channel::Sequence as usize] = Some(raw);
-        let cap = self.constants.identity_cap;
-        *identity += elementary::ln(group / agent).clamp(-cap, cap);
+        ratios.set_channel(Channel::Sequence, asked.misuse(tool, expected.population) / probability);
+        ratios.set_tool_identity(group / agent);
         if tool != END && session.history.position > 0 {
-            session.families.persistence.feed_loop(probability, session.history.last[0] == tool);
+            ratios.set_loop(loop_ratio(probability, session.history.last[0] == tool));
         }
         expected.reweigh(&mut session.weights, &self.model.population.weights.0);
     }
 
-    fn read_attributes(&self, session: &OpenSession, observation: &Observation, raws: &mut Raws, identity: &mut f64) {
-        let cap = self.constants.identity_cap;
+    fn read_attributes(&self, session: &OpenSession, observation: &Observation, ratios: &mut Ratios) {
         for (attribute, value) in observation.attributes() {
             let share = self.constants.group_share_attributes;
             let expected = novelty::expected(&self.model, session.agent, session.group, attribute, observation.tool, value, share);
-            raws[Channel::from(attribute) as usize] = Some(expected.raw);
-            *identity += elementary::ln(expected.group / expected.agent).clamp(-cap, cap);
+            ratios.set_channel(Channel::from(attribute), expected.ratio);
+            ratios.set_attribute_identity(attribute, expected.group / expected.agent);
         }
     }
 
-    fn read_values(&self, session: &mut OpenSession, observation: &Observation, raws: &mut Raws, identity: &mut f64) {
+    fn read_values(&self, session: &OpenSession, observation: &Observation, ratios: &mut Ratios) {
         let status = observation.status_or_ok();
+        let mut compared = Compared::default();
         for (metric, value) in observation.values() {
             let (predictive, own) = self.model.predict(session.agent, session.group, metric, observation.tool, status);
-            let Likelihoods { densities, raw, raised } = match metric {
+            let Likelihoods { densities, ratio, raised } = match metric {
                 Metric::Gap => Likelihoods {
                     densities: Densities::of(value, &predictive, own),
-                    raw: cadence::gap_raw(value, &predictive),
+                    ratio: cadence::gap_ratio(value, &predictive),
                     raised: None,
                 },
                 _ => Likelihoods::of(metric, value, &predictive, own),
             };
-            raws[Channel::from(metric) as usize] = Some(raw);
+            ratios.set_channel(Channel::from(metric), ratio);
             if let Some(raised) = raised {
-                session.families.persistence.feed_value(metric, raised);
+                ratios.set_raised(metric, raised);
             }
-            if own.is_some_and(|own| own.moments.n >= 5.0) {
-                *identity += self.value_identity(session, metric, observation, value, densities.mixture);
+            if own.is_some_and(|own| own.moments.n >= 5.0)
+                && let Some(group) = session.group
+                && let Some(cell) = self.model.group(group).cells.get(&cell_key(metric, observation.tool, status))
+                && cell.balanced.n >= 10.0
+            {
+                compared.add(metric, value, &cell.balanced, densities.mixture);
             }
         }
+        compared.tell(ratios);
     }
 
-    /// What a quantity says for the group and against the agent.
-    fn value_identity(&self, session: &OpenSession, metric: Metric, observation: &Observation, value: f64, own_density: f64) -> f64 {
-        let key = crate::baseline::volume::cell_key(metric, observation.tool, observation.status_or_ok());
-        let Some(cell) = session.group.and_then(|group| self.model.group(group).cells.get(&key)) else { return 0.0 };
-        if cell.balanced.n < 10.0 {
-            return 0.0;
-        }
-        let scale = cell.balanced.variance().max(0.01).sqrt();
-        let group_density = StudentT::new(5.0).density((value - cell.balanced.mean) / scale) / scale;
-        elementary::ln(group_density.max(1e-9) / own_density.max(1e-9)).clamp(-IDENTITY_VALUE_CAP, IDENTITY_VALUE_CAP)
-    }
-
-    fn set_length_and_total(&self, session: &mut OpenSession, bytes_out: Option<u64>) {
+    fn length_ratio(&self, session: &OpenSession) -> f64 {
         let predictive = self.model.predict_events(session.agent, session.group);
-        let totals = &self.model.agent(session.agent).totals;
-        session.families.set_length(&length::Expected::of(session.events() + 1, &predictive, totals));
+        length::Expected::of(session.events() + 1, &predictive, &self.model.agent(session.agent).totals).ratio()
+    }
+
+    fn total_ratio(&self, session: &mut OpenSession, bytes_out: Option<u64>) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "the total is taken as a logarithm")]
         let bytes = bytes_out.unwrap_or(0) as f64;
         session.bytes_out += bytes;
-        if session.bytes_out > 0.0 {
-            let predictive = self.model.predict_bytes(session.agent, session.group);
-            session.families.set_total(length::total_raw(session.bytes_out, &predictive));
-        }
+        (session.bytes_out > 0.0)
+            .then(|| length::total_ratio(session.bytes_out, &self.model.predict_bytes(session.agent, session.group)))
     }
 
-    fn fuse(&self, session: &OpenSession, channels: &[Option<Reading>; CHANNELS], writes: bool) -> EventReading {
-        let joint = event_score::joint(channels, writes);
+    fn fuse(&self, session: &OpenSession, measured: &Measured, writes: bool) -> EventReading {
+        let channels = measured.readings;
+        let joint = event_score::joint(channels.present, &measured.logarithms, writes);
         let joint_p = self.calibration.joint(session.stratum, joint);
-        let mean = event_score::mean(channels);
+        let mean = event_score::mean(&channels);
         let weight = self.constants.joint_weight;
         let evidence = weight * crate::stats::evidence::e_value(joint_p) + (1.0 - weight) * mean;
-        EventReading { channels: *channels, joint, joint_p, mean, evidence, session_p: 1.0 }
+        EventReading { channels, joint, joint_p, mean, evidence, session_p: 1.0 }
     }
 
     fn has_used(&self, agent: AgentIndex, tool: ToolId) -> bool {
@@ -273,18 +265,13 @@ impl Detector {
 }
 
 /// Weighted mean over the sizes of `e^raw`, as far as their p-values bear it out; 1 without any size. `ratios` are `e^raw` by channel.
-fn volume_ratio(channels: &[Option<Reading>; CHANNELS], ratios: &[f64; CHANNELS]) -> f64 {
+fn volume_ratio(readings: &Readings, ratios: &[f64; PLACES]) -> f64 {
     let (mut sum, mut weights) = (0.0, 0.0);
-    for (metric, weight) in [(Metric::BytesOut, 0.6), (Metric::BytesIn, 0.2), (Metric::Duration, 0.2)] {
-        let channel = Channel::from(metric) as usize;
-        if let Some(reading) = &channels[channel] {
-            sum += weight * ratios[channel].min(VOLUME_RATIO_MAX).min(1.0 / reading.p);
+    for (channel, weight) in [(Channel::BytesOut, 0.6), (Channel::BytesIn, 0.2), (Channel::Duration, 0.2)] {
+        if let Some(reading) = readings.get(channel) {
+            sum += weight * ratios[channel as usize].min(VOLUME_RATIO_MAX).min(1.0 / reading.p);
             weights += weight;
         }
     }
     if weights > 0.0 { sum / weights } else { 1.0 }
-}
-
-fn loud(channels: &[Option<Reading>; CHANNELS]) -> u16 {
-    event_score::present(channels).filter(|(_, reading)| reading.is_loud()).fold(0, |mask, (channel, _)| mask | 1 << channel as u16)
 }

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::length;
 use super::persistence::Persistence;
 use crate::stats::elementary;
 
@@ -95,16 +94,10 @@ impl Families {
         self.events += 1;
     }
 
-    /// Evidence of misuse `E` of the event.
+    /// Evidence of misuse `E` of the session's end.
     pub fn add_misuse(&mut self, evidence: f64) {
         self.misuse = self.misuse * ((MEMORY - 1.0) / MEMORY) + evidence;
         self.raise(Family::Misuse, elementary::ln(self.misuse / self.span()));
-    }
-
-    /// Volume ratio of the event; 1 without any size.
-    pub fn add_volume(&mut self, ratio: f64) {
-        self.volume = self.volume * ((MEMORY - 1.0) / MEMORY) + ratio;
-        self.raise(Family::Volume, elementary::ln(self.volume / self.span() + 1e-6));
     }
 
     /// What the event says for the group and against the agent.
@@ -113,20 +106,24 @@ impl Families {
         self.raise(Family::Identity, self.identity / f64::from(self.events).sqrt());
     }
 
-    /// The session's length so far.
-    pub fn set_length(&mut self, length: &length::Expected) {
-        self.raise(Family::Length, length.raw());
-    }
-
-    /// The session's total so far.
-    pub fn set_total(&mut self, raw: f64) {
-        self.raise(Family::Total, raw);
-    }
-
-    /// Takes over what the persistence sums say now.
-    pub fn set_persistence(&mut self) {
-        if let Some(level) = self.persistence.level() {
-            self.raise(Family::Persistence, level);
+    /// All of an event that is no identity: its evidence of misuse `E`, its volume ratio, which is 1 without any size, and how much better
+    /// misuse explains the session's length and, where it sent anything, its total. What persists was told to `persistence` before.
+    pub fn observe(&mut self, evidence: f64, volume: f64, length: f64, total: Option<f64>) {
+        const KEPT: f64 = (MEMORY - 1.0) / MEMORY;
+        self.misuse = self.misuse * KEPT + evidence;
+        self.volume = self.volume * KEPT + volume;
+        let (span, persistence) = (self.span(), self.persistence.ratio());
+        let sums = [self.misuse / span, self.volume / span + 1e-6];
+        let mut levels = [sums[0], sums[1], length, total.unwrap_or(1.0), persistence.unwrap_or(1.0), 1.0, 1.0, 1.0];
+        elementary::ln_all(&mut levels);
+        self.raise(Family::Misuse, levels[0]);
+        self.raise(Family::Volume, levels[1]);
+        self.raise(Family::Length, levels[2]);
+        if total.is_some() {
+            self.raise(Family::Total, levels[3]);
+        }
+        if persistence.is_some() {
+            self.raise(Family::Persistence, levels[4]);
         }
     }
 
@@ -134,6 +131,12 @@ impl Families {
     #[must_use]
     pub fn identity_level(&self) -> f64 {
         self.identity
+    }
+
+    /// Running maxima by family; -∞ where one is absent.
+    #[must_use]
+    pub fn all_maxima(&self) -> &[f64; FAMILIES] {
+        &self.maxima
     }
 
     /// The families that are present, with their running maxima.

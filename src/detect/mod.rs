@@ -13,6 +13,7 @@ pub mod novelty;
 pub mod observe;
 pub mod outcome;
 pub mod persistence;
+pub mod ratios;
 pub mod sequence;
 pub mod session;
 pub mod volume;

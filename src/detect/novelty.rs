@@ -12,7 +12,6 @@ use crate::baseline::sequence::{self, attribute_context};
 use crate::baseline::{AgentIndex, Attribute, GroupIndex, Model, ToolId};
 
 use super::sequence::version_prior;
-use crate::stats::elementary;
 use crate::stats::table::Hashed;
 
 /// What the levels say of one value.
@@ -24,8 +23,8 @@ pub struct Expected {
     pub agent: f64,
     /// The group's level.
     pub group: f64,
-    /// `ln Q/P`.
-    pub raw: f64,
+    /// `Q/P`, whose logarithm is the raw score.
+    pub ratio: f64,
 }
 
 /// How well known a value is.
@@ -86,12 +85,12 @@ pub fn expected(
         .map_or(in_group, |node| version_prior(f64::from(node.count(value)), f64::from(node.total()), in_group));
     let own = sequence::probability(&model.agent(agent).counts.attributes, context, value, before);
     let probability = if group.is_some() { (1.0 - group_share) * own + group_share * in_group } else { own };
-    let raw = if count == 0 {
-        elementary::ln(0.5 / (probability / unit).min(1.0))
+    let ratio = if count == 0 {
+        0.5 / (probability / unit).min(1.0)
     } else {
-        elementary::ln((0.3 * anywhere + 0.3 * unit) / probability)
+        (0.3 * anywhere + 0.3 * unit) / probability
     };
-    Expected { probability, agent: own, group: in_group, raw }
+    Expected { probability, agent: own, group: in_group, ratio }
 }
 
 /// How well `value` is known.

@@ -9,7 +9,6 @@
 
 use crate::baseline::sequence::{self, STATUS_ANY_TOOL, status_context};
 use crate::baseline::{AgentIndex, Model, ToolId};
-use crate::stats::elementary;
 use crate::stats::table::Hashed;
 
 /// Probability of `status` for the agent's call of `tool`.
@@ -22,8 +21,8 @@ pub fn probability(model: &Model, agent: AgentIndex, tool: ToolId, status: u8) -
     sequence::probability(&model.agent(agent).counts.status, context, status, of_tool)
 }
 
-/// Raw score of a call that ended as `status`.
+/// Ratio whose logarithm is the raw score of a call that ended as `status`.
 #[must_use]
-pub fn raw(probability: f64) -> f64 {
-    elementary::ln(0.5 / probability)
+pub fn ratio(probability: f64) -> f64 {
+    0.5 / probability
 }

@@ -3,10 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::Metric;
-use crate::stats::elementary::{self, Lanes};
+use crate::stats::elementary;
 
 const SUMS: usize = 7;
 const LOOP: usize = 0;
+
+/// How much better a loop explains the same tool again, or another; `expected` is the probability that was given to the tool used.
+#[must_use]
+pub fn loop_ratio(expected: f64, again: bool) -> f64 {
+    if again {
+        0.9 / expected
+    } else {
+        let other = if expected < 0.5 { 1.0 - expected } else { 0.5 };
+        0.1 / other
+    }
+}
 
 /// The sums of one session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -16,14 +27,8 @@ pub struct Persistence {
 }
 
 impl Persistence {
-    /// The same tool again, or not; `expected` is the probability that was given to the tool used.
-    pub fn feed_loop(&mut self, expected: f64, again: bool) {
-        let ln_ratio = if again {
-            elementary::ln(0.9 / expected)
-        } else {
-            let other = if expected < 0.5 { 1.0 - expected } else { 0.5 };
-            elementary::ln(0.1 / other)
-        };
+    /// The same tool again, or not, by the logarithm of [`loop_ratio`].
+    pub fn feed_loop(&mut self, ln_ratio: f64) {
         self.feed(LOOP, ln_ratio);
     }
 
@@ -39,14 +44,14 @@ impl Persistence {
         }
     }
 
-    /// `ln` of the mean over all seven of those that were fed; `None` before any was.
+    /// Mean over all seven of those that were fed, as ratios; `None` before any was.
     #[must_use]
-    pub fn level(&self) -> Option<f64> {
-        let mut sums = [0.0; SUMS.next_multiple_of(4)];
-        sums[..SUMS].copy_from_slice(&self.sums);
-        let exponentials = sums.as_chunks::<4>().0.iter().flat_map(|four| elementary::exp_lanes(Lanes::from(*four)).to_array());
-        let sum: f64 = exponentials.enumerate().filter(|(sum, _)| self.fed >> sum & 1 == 1).map(|(_, exp)| exp).sum();
-        (self.fed != 0).then(|| elementary::ln(sum / SUMS as f64))
+    pub fn ratio(&self) -> Option<f64> {
+        let mut ratios = [0.0; SUMS.next_multiple_of(4)];
+        ratios[..SUMS].copy_from_slice(&self.sums);
+        elementary::exp_all(&mut ratios);
+        let sum: f64 = ratios.iter().enumerate().filter(|(sum, _)| self.fed >> sum & 1 == 1).map(|(_, ratio)| ratio).sum();
+        (self.fed != 0).then_some(sum / SUMS as f64)
     }
 
     /// Whether the loop is what stands out most.

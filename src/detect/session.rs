@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cadence::Gaps;
 use super::channel::{CHANNELS, Channel};
-use super::event_score::{self, EventReading, Reading};
+use super::event_score::EventReading;
 use super::family::Families;
 use crate::baseline::agent::Stratum;
-use crate::baseline::observation::{STATUS_DENIED, STATUS_OK};
+use crate::baseline::observation::{STATUS_DENIED, STATUS_OK, ones};
 use crate::baseline::pins::{Fact, Owner};
 use crate::baseline::sequence::{EXPERTS, History};
 use crate::baseline::{AgentIndex, GroupIndex, Metric, Observation, ToolId};
@@ -23,23 +23,15 @@ pub struct StoredScores {
 }
 
 impl StoredScores {
-    /// The bins of an event's scores; the same in every stratum.
+    /// The bins of an event's scores, those of its channels by number, and 0 where one has none; the same in every stratum.
     #[must_use]
-    pub fn of(reading: &EventReading) -> Self {
-        let mut stored = Self { bins: [0; CHANNELS], present: 0, joint: calibrator::CHANNEL.bin(reading.joint) };
-        for (channel, Reading { raw, .. }) in event_score::present(&reading.channels) {
-            stored.bins[channel as usize] = calibrator::CHANNEL.bin(*raw);
-            stored.present |= 1 << channel as u16;
-        }
-        stored
+    pub fn of(reading: &EventReading, bins: [Bin; CHANNELS]) -> Self {
+        Self { bins, present: reading.channels.present, joint: calibrator::CHANNEL.bin(reading.joint) }
     }
 
     /// The channels that were there.
     pub fn bins(&self) -> impl Iterator<Item = (Channel, Bin)> + '_ {
-        Channel::ALL
-            .into_iter()
-            .filter(|&channel| self.present >> channel as u16 & 1 == 1)
-            .map(|channel| (channel, self.bins[channel as usize]))
+        ones(self.present).map(|channel| (Channel::ALL[channel], self.bins[channel]))
     }
 }
 

@@ -7,11 +7,17 @@
 //! # False alarms
 //! Heavy tails are ordinary; the mixture's wide part and the cell's own histogram learn them.
 
+#![expect(clippy::inline_always, reason = "only what is inlined into a kernel takes on the features of the processor")]
+
 use std::f64::consts::{LN_2, LN_10};
 
+use super::ratios::Ratios;
 use crate::baseline::Metric;
+use crate::baseline::metric::METRICS;
+use crate::baseline::observation::ones;
 use crate::baseline::volume::{Cell, Densities, Predictive};
-use crate::stats::elementary::{self, Lanes};
+use crate::stats::lanes::{self, Four, Kernel};
+use crate::stats::moments::Moments;
 use crate::stats::student_t::{StudentT, density_of_three};
 
 /// `ln` of 3, 10, 30, 100: the first factors by which misuse moves what is usual.
@@ -27,9 +33,9 @@ const DENSITY_FLOOR: f64 = 1e-9;
 pub struct Likelihoods {
     /// Of an ordinary value.
     pub densities: Densities,
-    /// `ln Q/P` against misuse.
-    pub raw: f64,
-    /// `ln` of the ratio of each raised location to the ordinary one; `None` where the metric is not watched for that.
+    /// `Q/P` against misuse.
+    pub ratio: f64,
+    /// Ratio of each raised location to the ordinary one; `None` where the metric is not watched for that.
     pub raised: Option<[f64; 3]>,
 }
 
@@ -37,42 +43,113 @@ impl Likelihoods {
     /// All that is said of `value`: a dozen densities of the same form, four at a time.
     #[must_use]
     pub fn of(metric: Metric, value: f64, predictive: &Predictive, own: Option<&Cell>) -> Self {
-        let density = StudentT::new(predictive.df);
-        let distance = value - predictive.mean;
-        let (misuse, narrow) = misuse_and_narrow(distance, predictive.scale, density);
+        let is_watched = matches!(metric, Metric::BytesOut | Metric::Duration);
+        let Places { misuse, narrow, raised } = Places::of(value, predictive, is_watched);
         let densities = Densities::with_narrow(narrow, value, predictive, own);
-        if !matches!(metric, Metric::BytesOut | Metric::Duration) {
-            return Self { densities, raw: elementary::ln(misuse / densities.mixture), raised: None };
-        }
-        let has_history = own.is_some_and(|own| own.histogram.total() > 0);
-        let ordinary = if has_history { densities.mixture } else { densities.parts[0] };
-        let distances = (Lanes::splat(distance) - Lanes::from(LN_RAISED)) / predictive.scale;
-        // Twice as wide, three degrees of freedom: `6√3/π / (3 + (x/2)²)²`.
-        let spread = distances * distances * 0.25 + 3.0;
-        let wide = Lanes::splat(density_of_three(0.0) * 9.0) / (spread * spread);
-        let raised = (density.densities(distances) * 0.95 + wide * 0.025) / predictive.scale;
-        let ratios = raised.fast_max(Lanes::splat(DENSITY_FLOOR)) / ordinary.max(DENSITY_FLOOR);
-        let mut ratios = ratios.to_array();
-        ratios[3] = misuse / densities.mixture;
-        let [times_2, times_5, times_20, raw] = elementary::ln_lanes(Lanes::from(ratios)).to_array();
-        Self { densities, raw, raised: Some([times_2, times_5, times_20]) }
+        let raised = is_watched.then(|| {
+            let has_history = own.is_some_and(|own| own.histogram.total() > 0);
+            let ordinary = if has_history { densities.mixture } else { densities.parts[0] }.max(DENSITY_FLOOR);
+            let [times_2, times_5, times_20, _] = raised;
+            [times_2.max(DENSITY_FLOOR) / ordinary, times_5.max(DENSITY_FLOOR) / ordinary, times_20.max(DENSITY_FLOOR) / ordinary]
+        });
+        Self { densities, ratio: misuse / densities.mixture, raised }
     }
 }
 
 /// Misuse density of `value`: the predictive moved by typical factors.
 #[must_use]
 pub fn misuse(value: f64, predictive: &Predictive) -> f64 {
-    misuse_and_narrow(value - predictive.mean, predictive.scale, StudentT::new(predictive.df)).0
+    Places::of(value, predictive, false).misuse
 }
 
-/// The misuse density at `distance` from the predictive's location, and Student's t there in units of its scale.
-fn misuse_and_narrow(distance: f64, own_scale: f64, density: StudentT) -> (f64, f64) {
-    let scale = own_scale.max(0.3);
-    let from_3_to_100 = (Lanes::splat(distance) - Lanes::from(LN_UP)) / scale;
-    let [up_3, up_10, up_30, up_100] = density.densities(from_3_to_100).to_array();
-    let rest = (Lanes::splat(distance) - Lanes::from(LN_REST)) / Lanes::from([scale, scale, scale, own_scale]);
-    let [up_1000, down_10, down_100, narrow] = density.densities(rest).to_array();
-    let up = (up_3 + up_10 + up_30 + up_100 + up_1000) / 5.0;
-    let misuse = (0.9 * up + 0.05 * (down_10 + down_100)) / scale + 0.001 * density_of_three((distance - 4.0) / 8.0) / 8.0;
-    (misuse, narrow)
+/// Densities of a value under the predictive at all the places where it may have been moved to.
+struct Places {
+    /// Under misuse.
+    misuse: f64,
+    /// Where it is, in units of its scale.
+    narrow: f64,
+    /// Raised; 0 where that is not watched.
+    raised: [f64; 4],
+}
+
+impl Places {
+    fn of(value: f64, predictive: &Predictive, is_watched: bool) -> Self {
+        lanes::run(Moved { distance: value - predictive.mean, scale: predictive.scale, density: StudentT::new(predictive.df), is_watched })
+    }
+}
+
+/// What [`Places`] are computed from.
+#[derive(Clone)]
+struct Moved {
+    distance: f64,
+    scale: f64,
+    density: StudentT,
+    is_watched: bool,
+}
+
+impl Kernel for Moved {
+    type Answer = Places;
+
+    #[inline(always)]
+    fn run<F: Four>(self) -> Places {
+        let Self { distance, scale: own_scale, density, is_watched } = self;
+        let scale = own_scale.max(0.3);
+        let from_3_to_100 = (F::splat(distance) - F::load(&LN_UP)) / F::splat(scale);
+        let [up_3, up_10, up_30, up_100] = density.densities(from_3_to_100).store();
+        let rest = (F::splat(distance) - F::load(&LN_REST)) / F::load(&[scale, scale, scale, own_scale]);
+        let [up_1000, down_10, down_100, narrow] = density.densities(rest).store();
+        let up = (up_3 + up_10 + up_30 + up_100 + up_1000) / 5.0;
+        let misuse = (0.9 * up + 0.05 * (down_10 + down_100)) / scale + 0.001 * density_of_three((distance - 4.0) / 8.0) / 8.0;
+        if !is_watched {
+            return Places { misuse, narrow, raised: [0.0; 4] };
+        }
+        let distances = (F::splat(distance) - F::load(&LN_RAISED)) / F::splat(own_scale);
+        // Twice as wide, three degrees of freedom: `6√3/π / (3 + (x/2)²)²`.
+        let spread = distances * distances * F::splat(0.25) + F::splat(3.0);
+        let wide = F::splat(density_of_three(0.0) * 9.0) / (spread * spread);
+        let raised = (density.densities(distances) * F::splat(0.95) + wide * F::splat(0.025)) / F::splat(own_scale);
+        Places { misuse, narrow, raised: raised.store() }
+    }
+}
+
+/// Quantities of which the group has seen enough to be compared with the agent: identity's part of an event's sizes, durations and gap.
+#[derive(Debug, Default)]
+pub struct Compared {
+    metrics: u16,
+    places: [f64; METRICS],
+    scales: [f64; METRICS],
+    own: [f64; METRICS],
+}
+
+impl Compared {
+    /// A value of which the group saw `moments`, and its density under what the agent does.
+    pub fn add(&mut self, metric: Metric, value: f64, moments: &Moments, own: f64) {
+        let (scale, at) = (moments.variance().max(0.01).sqrt(), metric as usize);
+        (self.places[at], self.scales[at], self.own[at]) = ((value - moments.mean) / scale, scale, own);
+        self.metrics |= 1 << at;
+    }
+
+    /// How much better the group explains each than the agent.
+    pub fn tell(&self, ratios: &mut Ratios) {
+        if self.metrics == 0 {
+            return;
+        }
+        let densities = lanes::run(OfGroup(&self.places));
+        for at in ones(self.metrics) {
+            let density = densities[at] / self.scales[at];
+            ratios.set_value_identity(Metric::ALL[at], density.max(DENSITY_FLOOR) / self.own[at].max(DENSITY_FLOOR));
+        }
+    }
+}
+
+/// Student's t with five degrees of freedom, as a group's values are taken.
+struct OfGroup<'a>(&'a [f64; METRICS]);
+
+impl Kernel for OfGroup<'_> {
+    type Answer = [f64; METRICS];
+
+    #[inline(always)]
+    fn run<F: Four>(self) -> [f64; METRICS] {
+        StudentT::new(5.0).densities(F::load(self.0)).store()
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::elementary;
+use super::lanes::Lanes;
 
 /// Form of a calibrator's histogram and how much it trusts its prior.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,8 +26,15 @@ impl Shape {
             clippy::cast_sign_loss,
             reason = "clamped to the bins, of which there are at most 1,000"
         )]
-        let bin = ((score - LOWEST) / self.width + 1e-9).min((self.bins - 1) as f64) as Bin;
+        let bin = self.place(score) as Bin;
         bin
+    }
+
+    /// The bin of `score` before what follows the point is cut off, within a kernel.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only what is inlined into a kernel takes on the features of the processor")]
+    pub fn place<L: Lanes>(&self, score: L) -> L {
+        ((score - L::splat(LOWEST)) / L::splat(self.width) + L::splat(1e-9)).at_most(L::splat((self.bins - 1) as f64))
     }
 }
 
@@ -46,14 +54,16 @@ const HALVE_ABOVE: f64 = 20_000.0;
 const RATE_MAX: f64 = 3.0;
 
 /// Ville's bound on a score that is the logarithm of a likelihood ratio: `e^−score`, at most 1.
-fn ville(score: f64) -> f64 {
+#[must_use]
+pub fn ville(score: f64) -> f64 {
     if score > 0.0 { elementary::exp(-score) } else { 1.0 }
 }
 
-/// The same, where `ratio` is `e^score` as long as the score is at most `cap`.
-#[must_use]
-pub fn ville_of_ratio(score: f64, ratio: f64, cap: f64) -> f64 {
-    if score > cap { ville(score) } else { (1.0 / ratio).min(1.0) }
+/// The same, where `ratio` is `e^score`, within a kernel.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+pub fn ville_of_ratio<L: Lanes>(ratio: L) -> L {
+    (L::splat(1.0) / ratio).at_most(L::splat(1.0))
 }
 
 /// The sums of the last rebuild.
@@ -129,17 +139,17 @@ impl Calibrator {
     /// where it knows enough, else Ville's bound `e^−score`.
     #[must_use]
     pub fn p_value(&self, score: f64, base: Option<&Self>) -> f64 {
-        self.p_value_bounded(score, ville(score), base)
+        self.p_value_bounded(score, self.bin(score), ville(score), base)
     }
 
-    /// [`Self::p_value`] where Ville's bound is known already: see [`ville_of_ratio`].
+    /// [`Self::p_value`] where the score's bin and Ville's bound are known already: see [`ville_of_ratio`].
     #[must_use]
-    pub fn p_value_bounded(&self, score: f64, ville: f64, base: Option<&Self>) -> f64 {
+    pub fn p_value_bounded(&self, score: f64, bin: Bin, ville: f64, base: Option<&Self>) -> f64 {
         let prior = match base {
-            Some(base) if base.mass >= BASE_MASS_MIN => base.mixed(base.tail_mass(score), ville),
+            Some(base) if base.mass >= BASE_MASS_MIN => base.mixed(base.tail_mass(score, bin), ville),
             _ => ville,
         };
-        self.mixed(self.tail_mass(score), prior)
+        self.mixed(self.tail_mass(score, bin), prior)
     }
 
     /// Adds `mass` to a bin; the sums stay as they are until [`Self::rebuild`].
@@ -192,9 +202,9 @@ impl Calibrator {
         Some((start, ((self.sums.above[start] + 2.0) / (excess + 2.0)).min(RATE_MAX)))
     }
 
-    /// Mass above `score`.
-    fn tail_mass(&self, score: f64) -> f64 {
-        let bin = usize::from(self.bin(score));
+    /// Mass above `score`, which lies in `bin`.
+    fn tail_mass(&self, score: f64, bin: Bin) -> f64 {
+        let bin = usize::from(bin);
         let tail = (self.sums.above[bin] - 0.5 * self.masses[bin]).max(0.0);
         match self.sums.tail {
             Some((start, rate)) if tail < TAIL_MASS && score > self.edge(start) => {

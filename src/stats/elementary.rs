@@ -1,33 +1,13 @@
-//! `exp` and `ln`, four at a time. Only additions, multiplications and divisions of IEEE 754, never fused: the same bits on every
-//! machine, whatever its C library and its processor's extensions, and in whatever lane. The loops are written for the compiler to turn
-//! into vector instructions.
+//! `exp` and `ln` of one number or of several at a time, the same to the bit on every machine, whatever its C library and its processor's
+//! extensions, and in whatever lane: see [`super::lanes`].
 //!
 //! Both are within 2^-51 of the true value, relative to it (`ln` close to 1: absolute). The polynomials were fitted at the Chebyshev
 //! points of their interval; their own error is below 2^-55.
 
-use wide::f64x4;
+#![expect(clippy::inline_always, reason = "only what is inlined into a kernel takes on the features of the processor")]
 
-/// Four numbers that go through the same arithmetic.
-pub type Lanes = f64x4;
+use super::lanes::{Four, Kernel, Lanes, ROUNDER, Split, run};
 
-/// Calls a function on four numbers in the form that suits the processor.
-macro_rules! dispatch {
-    ($name:ident($x:expr)) => {{
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            #[expect(
-                unsafe_code,
-                reason = "the processor was just asked for the only feature that the function needs; it is safe otherwise"
-            )]
-            return unsafe { avx2::$name($x) }.into();
-        }
-        baseline::$name($x)
-    }};
-}
-
-/// `1.5 · 2^52`: adding it leaves a rounded integer in the lowest bits.
-const ROUNDER: f64 = 6_755_399_441_055_744.0;
-const MANTISSA: u64 = (1 << 52) - 1;
 /// Upper part of `ln 2`, whose multiples by an exponent are exact, and the rest.
 const LN_2_HIGH: f64 = 0.693_146_705_627_441_4;
 const LN_2_LOW: f64 = 4.749_325_039_031_672_6e-7;
@@ -57,12 +37,6 @@ const LN: [f64; 7] = [
     0.153_316_117_220_550_08,
     0.146_178_071_534_173_25,
 ];
-/// Bits of `√½`: mantissas are taken from there to `√2`.
-const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
-const ONE_BITS: u64 = 1023 << 52;
-/// `2^52`, by its bits and with the exponent's bias.
-const WHOLE_BITS: u64 = 0x4330_0000_0000_0000;
-const WHOLE_AND_BIAS: f64 = 4_503_599_627_370_496.0 + 1023.0;
 
 /// `e^x`.
 #[inline(never)]
@@ -71,27 +45,21 @@ pub fn exp(x: f64) -> f64 {
     exp_of(x)
 }
 
-/// `e^x` in each lane, equal to [`exp`] to the bit.
-#[inline]
-#[must_use]
-pub fn exp_lanes(x: Lanes) -> Lanes {
-    dispatch!(exp_four(x.to_array())).into()
-}
-
 /// Natural logarithm; `-∞` of 0, NaN of what is negative.
 #[inline(never)]
 #[must_use]
 pub fn ln(x: f64) -> f64 {
-    if is_ordinary(x) { ln_of(x) } else { x.ln() }
+    if x.are_normal() { ln_of_normal(x) } else { x.ln() }
 }
 
-/// Natural logarithm in each lane, equal to [`ln`] to the bit.
-#[inline]
-#[must_use]
-pub fn ln_lanes(x: Lanes) -> Lanes {
-    let x = x.to_array();
-    let ordinary = x.iter().fold(true, |all, x| all & is_ordinary(*x));
-    if ordinary { dispatch!(ln_four(x)).into() } else { x.map(ln).into() }
+/// `e^x` of all, equal to [`exp`] to the bit; those that do not fill four are computed one by one.
+pub fn exp_all(x: &mut [f64]) {
+    run(Exp(x));
+}
+
+/// Natural logarithms of all, equal to [`ln`] to the bit; those that do not fill four are computed one by one.
+pub fn ln_all(x: &mut [f64]) {
+    run(Ln(x));
 }
 
 /// `ln(1 + x)` for `x` ≥ 0, below 0.01 within 2^-51 relative to it, from there on as [`ln`] of the rounded sum.
@@ -106,87 +74,73 @@ pub fn ln_1p(x: f64) -> f64 {
     x * (1.0 - (2..=TERMS).rev().fold(0.0, |sum, term| (1.0 / f64::from(term) - sum) * x))
 }
 
-fn is_ordinary(x: f64) -> bool {
-    (f64::MIN_POSITIVE..=f64::MAX).contains(&x)
-}
+struct Exp<'a>(&'a mut [f64]);
 
-/// The functions on four numbers, once for every x86-64 processor and once with registers of four. The operations are the same and
-/// round the same way, so the answers are equal to the bit. Never inlined: a dozen copies would not fit the instruction cache.
-mod baseline {
-    #[inline(never)]
-    pub fn exp_four(x: [f64; 4]) -> [f64; 4] {
-        x.map(super::exp_of)
-    }
-
-    #[inline(never)]
-    pub fn ln_four(x: [f64; 4]) -> [f64; 4] {
-        x.map(super::ln_of)
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    #[inline(never)]
-    #[target_feature(enable = "avx2")]
-    pub fn exp_four(x: [f64; 4]) -> [f64; 4] {
-        let mut answers = [0.0; 4];
-        for (answer, x) in answers.iter_mut().zip(x) {
-            *answer = super::exp_of(x);
+impl Kernel for Exp<'_> {
+    type Answer = ();
+    #[inline(always)]
+    fn run<F: Four>(self) {
+        let (fours, rest) = self.0.as_chunks_mut::<4>();
+        for four in fours {
+            *four = exp_of(F::load(four)).store();
         }
-        answers
-    }
-
-    #[inline(never)]
-    #[target_feature(enable = "avx2")]
-    pub fn ln_four(x: [f64; 4]) -> [f64; 4] {
-        let mut answers = [0.0; 4];
-        for (answer, x) in answers.iter_mut().zip(x) {
-            *answer = super::ln_of(x);
-        }
-        answers
+        rest.iter_mut().for_each(|x| *x = exp(*x));
     }
 }
 
-/// [`exp`], inlined so that four of them become one.
+struct Ln<'a>(&'a mut [f64]);
+
+impl Kernel for Ln<'_> {
+    type Answer = ();
+    #[inline(always)]
+    fn run<F: Four>(self) {
+        let (fours, rest) = self.0.as_chunks_mut::<4>();
+        for four in fours {
+            *four = ln_of(F::load(four)).store();
+        }
+        rest.iter_mut().for_each(|x| *x = ln(*x));
+    }
+}
+
+/// [`exp`] within a kernel.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "only what is inlined takes on the caller's target features")]
-fn exp_of(x: f64) -> f64 {
-    // Written so that NaN goes through.
-    let x = if x < EXP_MIN { EXP_MIN } else { x };
-    let x = if x > EXP_MAX { EXP_MAX } else { x };
-    let shifted = x * std::f64::consts::LOG2_E + ROUNDER;
-    let whole = shifted - ROUNDER;
-    let rest = (x - whole * LN_2_HIGH) - whole * LN_2_LOW;
+pub fn exp_of<L: Lanes>(x: L) -> L {
+    let x = x.at_least(L::splat(EXP_MIN)).at_most(L::splat(EXP_MAX));
+    let shifted = x * L::splat(std::f64::consts::LOG2_E) + L::splat(ROUNDER);
+    let whole = shifted - L::splat(ROUNDER);
+    let rest = (x - whole * L::splat(LN_2_HIGH)) - whole * L::splat(LN_2_LOW);
     let square = rest * rest;
-    let power = 1.0 + (rest + square * polynomial(rest, square, &EXP));
-    // Two factors, so that results below the normal numbers round by themselves.
-    let exponents = shifted.to_bits().wrapping_sub(ROUNDER.to_bits() - 2046);
-    let (first, second) = (exponents >> 1, exponents.wrapping_sub(exponents >> 1));
-    power * f64::from_bits(first << 52) * f64::from_bits(second << 52)
+    let power = L::splat(1.0) + (rest + square * polynomial(rest, square, &EXP));
+    let (first, second) = shifted.split(Split::Powers);
+    power * first * second
 }
 
-/// [`ln`] of a normal positive number.
+/// [`ln`] within a kernel.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "as above")]
-fn ln_of(x: f64) -> f64 {
-    let moved = x.to_bits().wrapping_add(ONE_BITS - SQRT_HALF_BITS);
-    let exponent = f64::from_bits((moved >> 52) | WHOLE_BITS) - WHOLE_AND_BIAS;
-    let f = f64::from_bits((moved & MANTISSA).wrapping_add(SQRT_HALF_BITS)) - 1.0;
-    let s = f / (2.0 + f);
+pub fn ln_of<L: Lanes>(x: L) -> L {
+    if x.are_normal() { ln_of_normal(x) } else { x.each(ln) }
+}
+
+/// [`ln`] of normal positive numbers.
+#[inline(always)]
+fn ln_of_normal<L: Lanes>(x: L) -> L {
+    let (exponent, mantissa) = x.split(Split::Exponent);
+    let f = mantissa - L::splat(1.0);
+    let s = f / (L::splat(2.0) + f);
     let square = s * s;
-    let half = 0.5 * f * f;
+    let half = L::splat(0.5) * f * f;
     let series = square * polynomial(square, square * square, &LN);
-    exponent * LN_2_HIGH - ((half - (s * (half + series) + exponent * LN_2_LOW)) - f)
+    exponent * L::splat(LN_2_HIGH) - ((half - (s * (half + series) + exponent * L::splat(LN_2_LOW))) - f)
 }
 
 /// Even and odd powers apart: two short chains of operations instead of one long one.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "as above")]
-fn polynomial<const N: usize>(x: f64, square: f64, coefficients: &[f64; N]) -> f64 {
-    let mut sums = [0.0, 0.0];
+pub(super) fn polynomial<L: Lanes, const N: usize>(x: L, square: L, coefficients: &[f64; N]) -> L {
+    let mut sums = [L::splat(0.0); 2];
     for at in (0..N).rev() {
+        let coefficient = L::splat(coefficients[at]);
         // The first of each chain needs no product.
-        sums[at & 1] = if at + 2 < N { sums[at & 1] * square + coefficients[at] } else { coefficients[at] };
+        sums[at & 1] = if at + 2 < N { sums[at & 1] * square + coefficient } else { coefficient };
     }
     sums[0] + x * sums[1]
 }
@@ -195,7 +149,8 @@ fn polynomial<const N: usize>(x: f64, square: f64, coefficients: &[f64; N]) -> f
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Lanes, exp, exp_lanes, ln, ln_1p, ln_lanes};
+    use super::{exp, exp_all, exp_of, ln, ln_1p, ln_all, ln_of};
+    use crate::stats::lanes::{Four, Kernel, tests::check_forms};
 
     /// 2^-51.
     const TOLERANCE: f64 = 4.441e-16;
@@ -216,31 +171,44 @@ mod tests {
         assert!(exp(f64::NAN).is_nan() && ln(f64::NAN).is_nan() && ln(-1.0).is_nan());
     }
 
-    #[test]
-    fn lanes_say_what_single_numbers_say_at_the_ends_too() {
-        let odd = [0.0, -1e300, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324, -1.0, 1.0, 709.9, -745.1, f64::MIN_POSITIVE];
-        for chunk in odd.chunks(4) {
-            let four: [f64; 4] = chunk.try_into().unwrap();
-            assert_eq!(exp_lanes(Lanes::from(four)).to_array().map(f64::to_bits), four.map(exp).map(f64::to_bits), "exp {four:?}");
-            let (ours, single) = (ln_lanes(Lanes::from(four)).to_array(), four.map(ln));
-            assert!(ours.iter().zip(single).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()), "ln {four:?}: {ours:?}");
+    /// Both functions of lists of these numbers, against the same of each.
+    #[track_caller]
+    fn check_lists(x: &[f64]) {
+        for (all, single) in [(exp_all as fn(&mut [f64]), exp as fn(f64) -> f64), (ln_all, ln)] {
+            let mut ours = x.to_vec();
+            all(&mut ours);
+            let same = |(ours, x): (&f64, &f64)| ours.to_bits() == single(*x).to_bits() || ours.is_nan() && single(*x).is_nan();
+            assert!(ours.iter().zip(x).all(same), "{x:?}: {ours:?}");
+        }
+        for four in x.as_chunks::<4>().0 {
+            check_forms(&Both(*four));
         }
     }
 
-    #[cfg(target_arch = "x86_64")]
+    #[derive(Clone)]
+    struct Both([f64; 4]);
+
+    impl Kernel for Both {
+        type Answer = [f64; 8];
+        fn run<F: Four>(self) -> [f64; 8] {
+            let mut answer = [0.0; 8];
+            answer[..4].copy_from_slice(&exp_of(F::load(&self.0)).store());
+            answer[4..].copy_from_slice(&ln_of(F::load(&self.0)).store());
+            answer
+        }
+    }
+
+    #[test]
+    fn lists_say_what_single_numbers_say_at_the_ends_too() {
+        check_lists(&[0.0, -1e300, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324, -1.0, 1.0, 709.9, -745.1, f64::MIN_POSITIVE, 3.0]);
+    }
+
     #[test]
     fn registers_of_four_change_no_bit() {
-        if !std::arch::is_x86_feature_detected!("avx2") {
-            eprintln!("skipped: the processor has no AVX2");
-            return;
-        }
-        for step in 0..200_000 {
-            let x = std::array::from_fn(|lane| f64::from(step) * 0.0071 - 720.0 + lane as f64 * 0.001);
-            let y = x.map(|x: f64| (x / 1.1).exp());
-            #[expect(unsafe_code, reason = "the processor was asked for the feature")]
-            let (exp, ln) = unsafe { (super::avx2::exp_four(x), super::avx2::ln_four(y)) };
-            assert_eq!(exp.map(f64::to_bits), super::baseline::exp_four(x).map(f64::to_bits), "exp {x:?}");
-            assert_eq!(ln.map(f64::to_bits), super::baseline::ln_four(y).map(f64::to_bits), "ln {y:?}");
+        for step in 0..50_000 {
+            let x: [f64; 4] = std::array::from_fn(|lane| f64::from(step) * 0.0284 - 720.0 + lane as f64 * 0.001);
+            check_forms(&Both(x));
+            check_forms(&Both(x.map(|x| (x / 1.1).exp())));
         }
     }
 
@@ -271,10 +239,9 @@ mod tests {
         }
 
         #[test]
-        fn lanes_equal_single_numbers_to_the_bit(x in prop::array::uniform4(-800.0f64..800.0), bits in prop::array::uniform4(any::<u64>())) {
-            let y = bits.map(|bits| f64::from_bits(bits >> 1));
-            prop_assert_eq!(exp_lanes(x.into()).to_array().map(f64::to_bits), x.map(exp).map(f64::to_bits));
-            prop_assert!(ln_lanes(y.into()).to_array().iter().zip(y.map(ln)).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()));
+        fn lists_equal_single_numbers_to_the_bit(x in prop::collection::vec(-800.0f64..800.0, 0..14), bits in prop::collection::vec(any::<u64>(), 0..14)) {
+            check_lists(&x);
+            check_lists(&bits.into_iter().map(|bits| f64::from_bits(bits >> 1)).collect::<Vec<_>>());
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod count_node;
 pub mod elementary;
 pub mod evidence;
 pub mod hash;
+pub mod lanes;
 pub mod moments;
 pub mod sorted;
 pub mod student_t;

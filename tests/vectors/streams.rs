@@ -135,7 +135,7 @@ impl Run {
         if let Some(channels) = expected.get("ch").and_then(Value::as_object) {
             for channel in Channel::ALL {
                 let name = vector_name(channel);
-                match (reading.channels[channel as usize], channels.get(name)) {
+                match (reading.channels.get(channel), channels.get(name)) {
                     (None, None) => {}
                     (Some(actual), Some(expected)) => {
                         near(actual.raw, &expected[0], actual.raw.abs().max(1.0), &format!("{place} {name} raw"));

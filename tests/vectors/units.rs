@@ -195,7 +195,7 @@ fn lengths(given: &Value) -> Value {
     }
     let answers = numbers(&given["n"]).into_iter().map(|events| {
         let expected = length::Expected::of(events as u32, &predictive, &totals);
-        json!({"P": expected.ordinary, "Q": expected.misuse, "raw": expected.raw()})
+        json!({"P": expected.ordinary, "Q": expected.misuse, "raw": expected.ratio().ln()})
     });
     answers.collect()
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::baseline::Observation;
 use crate::detect::channel::Channel;
-use crate::detect::event_score::{self, EventReading, Reading};
+use crate::detect::event_score::{EventReading, Reading};
 use crate::detect::{Detector, OpenSession};
 use crate::event::Event;
 use crate::finding::{Evidence, Kind, Pattern, Reason};
@@ -74,8 +74,7 @@ struct Draft {
 /// Explains the event by its loudest channels.
 #[must_use]
 pub fn of_event(told: &Told<'_>) -> Explanation {
-    let mut loudest: Vec<(Channel, Reading)> =
-        event_score::present(&told.reading.channels).map(|(channel, reading)| (channel, *reading)).collect();
+    let mut loudest: Vec<(Channel, Reading)> = told.reading.channels.present().collect();
     loudest.sort_by(|a, b| b.1.e.total_cmp(&a.1.e).then(a.0.cmp(&b.0)));
     let kept = loudest.iter().take(REASONS_MAX).filter(|(_, reading)| reading.e.ln() > TELLING).count().max(1);
     loudest.truncate(kept);
@@ -134,7 +133,7 @@ pub fn kind_of(channel: Channel) -> Kind {
 fn is_brand_new(told: &Told<'_>) -> bool {
     let tool_is_new = !told.detector.model.tools.is_known(told.observation.tool);
     let value_is_new = [crate::baseline::Attribute::Target, crate::baseline::Attribute::Destination].into_iter().any(|attribute| {
-        told.reading.channels[Channel::from(attribute) as usize].is_some_and(|reading| reading.is_loud())
+        told.reading.channels.get(Channel::from(attribute)).is_some_and(|reading| reading.is_loud())
             && attribute::is_unseen(told, attribute)
     });
     tool_is_new || value_is_new

@@ -8,7 +8,7 @@ use crate::baseline::Metric;
 use crate::baseline::sequence::{longest_run, order_1};
 use crate::baseline::tools::END;
 use crate::detect::channel::Channel;
-use crate::detect::event_score::{self, EventReading};
+use crate::detect::event_score::EventReading;
 use crate::detect::family::Family;
 use crate::detect::persistence::Strongest;
 use crate::detect::{Detector, OpenSession};
@@ -104,7 +104,7 @@ pub fn of_end(
 
 /// The size or duration with most evidence; without any, the sequence.
 fn loudest_metric(told: &Told<'_>) -> Channel {
-    event_score::present(&told.reading.channels)
+    told.reading.channels.present()
         .filter(|(channel, _)| channel.metric().is_some_and(|metric| metric != Metric::Gap))
         .max_by(|a, b| a.1.e.total_cmp(&b.1.e))
         .map_or(Channel::Sequence, |(channel, _)| channel)
@@ -152,7 +152,7 @@ fn total(told: &Told<'_>) -> Draft {
 
 fn identity(told: &Told<'_>) -> Draft {
     let group = told.session.group.map_or("", |group| &told.detector.model.group(group).name);
-    let telling = event_score::present(&told.reading.channels)
+    let telling = told.reading.channels.present()
         .max_by(|a, b| a.1.e.total_cmp(&b.1.e))
         .map_or(Channel::Sequence, |(channel, _)| channel);
     let most_telling = draft(told, telling);
