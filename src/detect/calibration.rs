@@ -41,18 +41,19 @@ impl Calibration {
     #[must_use]
     pub fn read(&self, stratum: Stratum, present: u16, raws: &[f64; PLACES]) -> Measured {
         let stratum = channel_stratum(stratum);
-        let Claims { ratios, villes, bins } = lanes::run(Claim { present, raws });
-        let (mut ps, mut stored) = ([1.0; PLACES], [0; CHANNELS]);
+        let Claims { ratios, villes, places } = lanes::run(Claim { present, raws });
+        let readings = Readings { present, raw: *raws, p: [1.0; PLACES], e: [1.0; PLACES] };
+        let mut measured = Measured { readings, ratios, logarithms: [0.0; PLACES], bins: [0; CHANNELS] };
         for channel in ones(present) {
-            let (raw, bin) = (raws[channel], bins[channel] as Bin);
+            let (raw, bin) = (raws[channel], calibrator::cut(places[channel]));
             let ville = if raw > evidence::RAW_MAX { calibrator::ville(raw) } else { villes[channel] };
             let strata = &self.channels[channel];
             let base = (stratum < CHANNEL_BASE).then(|| &strata[CHANNEL_BASE]);
-            ps[channel] = strata[stratum].p_value_bounded(raw, bin, ville, base);
-            stored[channel] = bin;
+            measured.readings.p[channel] = strata[stratum].p_value_bounded(raw, bin, ville, base);
+            measured.bins[channel] = bin;
         }
-        let (e, logarithms) = lanes::run(Weigh { present, ratios: &ratios, ps: &ps });
-        Measured { readings: Readings { present, raw: *raws, p: ps, e }, ratios, logarithms, bins: stored }
+        lanes::run(Weigh(&mut measured));
+        measured
     }
 
     /// Calibrated p of an event's joint score.
@@ -73,7 +74,7 @@ impl Calibration {
         elementary::exp_all(&mut villes);
         std::array::from_fn(|family| {
             let (strata, maximum) = (&self.families[family], maxima[family]);
-            if maximum == f64::NEG_INFINITY {
+            if !maximum.is_finite() {
                 return 1.0;
             }
             let own = &strata[stratum as usize];
@@ -133,8 +134,8 @@ pub struct Measured {
 struct Claims {
     ratios: [f64; PLACES],
     villes: [f64; PLACES],
-    /// Cut off what follows the point.
-    bins: [f64; PLACES],
+    /// Bins, as [`calibrator::cut`] takes them.
+    places: [f64; PLACES],
 }
 
 /// Computes [`Claims`].
@@ -148,38 +149,33 @@ impl Kernel for Claim<'_> {
 
     #[inline(always)]
     fn run<F: Four>(self) -> Claims {
-        let mut claims = Claims { ratios: [1.0; PLACES], villes: [1.0; PLACES], bins: [0.0; PLACES] };
+        let mut claims = Claims { ratios: [1.0; PLACES], villes: [1.0; PLACES], places: [0.0; PLACES] };
         for four in fours(self.present) {
             let raws = F::load(&self.raws.as_chunks().0[four]);
             let ratios = elementary::exp_of(raws.at_most(F::splat(evidence::RAW_MAX)));
             claims.ratios.as_chunks_mut().0[four] = ratios.store();
             claims.villes.as_chunks_mut().0[four] = calibrator::ville_of_ratio(ratios).store();
-            claims.bins.as_chunks_mut().0[four] = calibrator::CHANNEL.place(raws).store();
+            claims.places.as_chunks_mut().0[four] = calibrator::CHANNEL.place(raws).store();
         }
         claims
     }
 }
 
-/// Evidence and its logarithm, from what is claimed and how it ranks.
-struct Weigh<'a> {
-    present: u16,
-    ratios: &'a [f64; PLACES],
-    ps: &'a [f64; PLACES],
-}
+/// Computes evidence and its logarithm from what is claimed and how it ranks.
+struct Weigh<'a>(&'a mut Measured);
 
 impl Kernel for Weigh<'_> {
-    type Answer = ([f64; PLACES], [f64; PLACES]);
+    type Answer = ();
 
     #[inline(always)]
-    fn run<F: Four>(self) -> Self::Answer {
-        let (mut evidence, mut logarithms) = ([1.0; PLACES], [0.0; PLACES]);
-        for four in fours(self.present) {
-            let (ratios, ps) = (F::load(&self.ratios.as_chunks().0[four]), F::load(&self.ps.as_chunks().0[four]));
+    fn run<F: Four>(self) {
+        let Measured { readings, ratios, logarithms, .. } = self.0;
+        for four in fours(readings.present) {
+            let (ratios, ps) = (F::load(&ratios.as_chunks().0[four]), F::load(&readings.p.as_chunks().0[four]));
             let e = evidence::bounded_e_values(ratios, ps);
-            evidence.as_chunks_mut().0[four] = e.store();
+            readings.e.as_chunks_mut().0[four] = e.store();
             logarithms.as_chunks_mut().0[four] = elementary::ln_of(e).store();
         }
-        (evidence, logarithms)
     }
 }
 

@@ -72,45 +72,39 @@ impl Ratios {
 
     /// Takes the logarithms of all.
     #[must_use]
-    pub fn logarithms(self) -> Logarithms {
-        let Self { mut ratios, present, has_loop, raised } = self;
-        elementary::ln_all(&mut ratios);
-        Logarithms { logarithms: ratios, present, has_loop, raised }
+    pub fn logarithms(&mut self) -> Logarithms<'_> {
+        elementary::ln_all(&mut self.ratios);
+        Logarithms(self)
     }
 }
 
-/// The logarithms of [`Ratios`].
+/// What [`Ratios`] become: in the same places, their logarithms.
 #[derive(Debug)]
-pub struct Logarithms {
-    logarithms: [f64; ALL],
-    present: u16,
-    has_loop: bool,
-    raised: [bool; 2],
-}
+pub struct Logarithms<'r>(&'r Ratios);
 
-impl Logarithms {
+impl Logarithms<'_> {
     /// Raw scores by channel number, and which there are.
     #[must_use]
     pub fn raws(&self) -> (u16, &[f64; PLACES]) {
-        (self.present, self.logarithms.first_chunk().expect("there are more ratios than channels"))
+        (self.0.present, self.0.ratios.first_chunk().expect("there are more ratios than channels"))
     }
 
     /// What the event says for the group and against the agent; `cap` is that of the tool and of each attribute.
     #[must_use]
     pub fn identity(&self, cap: f64) -> f64 {
-        let (facts, values) = self.logarithms[IDENTITY..].split_at(IDENTITY_VALUES - IDENTITY);
+        let (facts, values) = self.0.ratios[IDENTITY..].split_at(IDENTITY_VALUES - IDENTITY);
         let sum = facts.iter().fold(0.0, |sum, ln_ratio| sum + ln_ratio.clamp(-cap, cap));
         values.iter().fold(sum, |sum, ln_ratio| sum + ln_ratio.clamp(-IDENTITY_VALUE_CAP, IDENTITY_VALUE_CAP))
     }
 
     /// Tells what persists.
     pub fn feed_persistence(&self, families: &mut Families) {
-        let three = |first: usize| [self.logarithms[first], self.logarithms[first + 1], self.logarithms[first + 2]];
-        if self.has_loop {
-            families.persistence.feed_loop(self.logarithms[LOOP]);
+        let three = |first: usize| [self.0.ratios[first], self.0.ratios[first + 1], self.0.ratios[first + 2]];
+        if self.0.has_loop {
+            families.persistence.feed_loop(self.0.ratios[LOOP]);
         }
         for (metric, first) in [(Metric::BytesOut, RAISED_SIZES), (Metric::Duration, RAISED_DURATIONS)] {
-            if self.raised[usize::from(metric == Metric::Duration)] {
+            if self.0.raised[usize::from(metric == Metric::Duration)] {
                 families.persistence.feed_value(metric, three(first));
             }
         }
@@ -129,7 +123,8 @@ mod tests {
 
     #[test]
     fn what_was_not_set_says_nothing() {
-        let logarithms = Ratios::new().logarithms();
+        let mut ratios = Ratios::new();
+        let logarithms = ratios.logarithms();
         assert_eq!(logarithms.raws().0, 0);
         assert!(logarithms.identity(3.0).abs() < 1e-300);
     }

@@ -20,22 +20,23 @@ impl Shape {
     /// The bin of `score`; a score on an edge (a raw of exactly 0) belongs to the bin above it, whatever the rounding.
     #[must_use]
     pub fn bin(&self, score: f64) -> Bin {
-        // What lies below the first bin is cut to it by the cast, as NaN is.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to the bins, of which there are at most 1,000"
-        )]
-        let bin = self.place(score) as Bin;
-        bin
+        cut(self.place(score))
     }
 
     /// The bin of `score` before what follows the point is cut off, within a kernel.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "only what is inlined into a kernel takes on the features of the processor")]
+    #[must_use]
     pub fn place<L: Lanes>(&self, score: L) -> L {
         ((score - L::splat(LOWEST)) / L::splat(self.width) + L::splat(1e-9)).at_most(L::splat((self.bins - 1) as f64))
     }
+}
+
+/// The bin at a [`Shape::place`]. What lies below the first bin is cut to it by the cast, as NaN is.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the bins, of which there are at most 1,000")]
+pub fn cut(place: f64) -> Bin {
+    place as Bin
 }
 
 /// Lower edge of the first bin.
@@ -62,6 +63,7 @@ pub fn ville(score: f64) -> f64 {
 /// The same, where `ratio` is `e^score`, within a kernel.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as above")]
+#[must_use]
 pub fn ville_of_ratio<L: Lanes>(ratio: L) -> L {
     (L::splat(1.0) / ratio).at_most(L::splat(1.0))
 }

@@ -104,6 +104,7 @@ impl Kernel for Ln<'_> {
 
 /// [`exp`] within a kernel.
 #[inline(always)]
+#[must_use]
 pub fn exp_of<L: Lanes>(x: L) -> L {
     let x = x.at_least(L::splat(EXP_MIN)).at_most(L::splat(EXP_MAX));
     let shifted = x * L::splat(std::f64::consts::LOG2_E) + L::splat(ROUNDER);
@@ -117,6 +118,7 @@ pub fn exp_of<L: Lanes>(x: L) -> L {
 
 /// [`ln`] within a kernel.
 #[inline(always)]
+#[must_use]
 pub fn ln_of<L: Lanes>(x: L) -> L {
     if x.are_normal() { ln_of_normal(x) } else { x.each(ln) }
 }

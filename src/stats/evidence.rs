@@ -34,6 +34,7 @@ pub fn channel_e_value(raw: f64, p: f64) -> f64 {
 /// [`channel_e_value`] within a kernel, given `e^raw`.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as above")]
+#[must_use]
 pub fn bounded_e_values<L: Lanes>(ratios: L, ps: L) -> L {
     let bounded_below = ps.at_least(L::splat(P_MIN));
     let e = of_logarithm(bounded_below, elementary::ln_of(bounded_below));

@@ -129,8 +129,7 @@ pub struct Plain([f64; 4]);
 impl Plain {
     #[inline]
     fn with(self, other: Self, operation: impl Fn(f64, f64) -> f64) -> Self {
-        let (Self([a, b, c, d]), Self([e, f, g, h])) = (self, other);
-        Self([operation(a, e), operation(b, f), operation(c, g), operation(d, h)])
+        Self(std::array::from_fn(|lane| operation(self.0[lane], other.0[lane])))
     }
 }
 
@@ -340,7 +339,7 @@ mod avx2 {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::{Kernel, Plain, run};
 
     /// Runs a kernel in both forms and compares: for tests of kernels.

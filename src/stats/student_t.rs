@@ -52,6 +52,7 @@ impl StudentT {
 
     /// [`Self::density`] within a kernel.
     #[inline(always)]
+    #[must_use]
     pub fn densities<L: Lanes>(&self, x: L) -> L {
         let squares = x * x;
         let exponents = if self.df.is_infinite() {
