@@ -2,6 +2,7 @@
 //! the life of any other, and at most one question.
 
 use super::alarm::Again;
+use super::response::Responded;
 use super::sessions::SessionSlot;
 use super::step_up::{Asking, Because, Wish};
 use super::{Engine, Output, severity};
@@ -32,7 +33,7 @@ impl Engine {
         let mut judgement = Judgement::default();
         let agent = self.sessions.get(slot).agent;
         self.declared.judge(event, self.stream_ms, &mut self.agents.get_mut(agent).declared, tables, &mut judgement);
-        let Judgement { mut violations, sightings } = judgement;
+        let Judgement { mut violations, sightings, limit, is_recorded } = judgement;
         let is_quiet = self.config.alarm.cold_start == ColdStart::Quiet && self.sessions.get(slot).detected.stratum == Stratum::New;
         if is_quiet {
             self.counters.quiet += violations.len() as u64;
@@ -60,7 +61,7 @@ impl Engine {
             _ if responded.asks_by_state && decision < Decision::Suspend => self.ask_by_state(event, writes, &mut raised),
             _ => (),
         }
-        self.response.note(responded);
+        self.response.note(Responded { limit, is_recorded, ..responded });
         Declared { decision, asks: is_asked, raised }
     }
 

@@ -166,6 +166,10 @@ impl Engine {
             outputs.push(Output::Score(EventScore::UNSCORABLE));
             return agent;
         }
+        let has_contracts = !tables.inventory.is_empty();
+        if has_contracts {
+            self.declared.prefetch(&self.agents.get(agent).declared);
+        }
         self.close_idle(event.ts, outputs);
         self.pass_response_time(self.stream_ms, outputs);
         let key = session_key(event);
@@ -197,6 +201,9 @@ impl Engine {
         let observation = observe(event, gap_ms, &mut self.detector.model.tools, HASH_KEY);
         for (attribute, value, text) in attribute_texts(event, &observation) {
             self.detector.model.keep_text(attribute, value, text);
+        }
+        if has_contracts {
+            self.declared.prefetch_rest(&self.agents.get(agent).declared);
         }
         let session = self.sessions.get_mut(slot);
         let reading = self.detector.score(&mut session.detected, &observation, event.bytes_out);

@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
-use super::terms::{LimitSet, Terms, TermsId};
+use super::terms::{LimitSet, TermsId};
 use crate::event::Event;
 
 /// Combinations of names, and bytes of all of them; a further one starts again with none.
@@ -30,12 +30,47 @@ pub(super) struct Clearances {
     cleared: HashMap<(TermsId, u32), LimitSet, FixedState>,
     /// The names of the event in hand.
     asked: Vec<u8>,
+    /// How often it began again with none, after which combinations have other numbers.
+    beginning: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Combination {
     begin: u32,
     end: u32,
+    number: u32,
+}
+
+/// Bits of the first limits in a place of [`OwnClearances`].
+const LIMITS_HERE: u32 = 1 << 15;
+const PLACES: usize = 64;
+
+/// What was found for one agent, so that its next event finds it beside the agent's other state: a place for each combination that
+/// its number leads to, with the limits that speak of it. Of two that share a place the newer is at hand.
+#[derive(Debug, Clone)]
+pub(super) struct OwnClearances {
+    /// [`Clearances::beginning`] to which the numbers belong.
+    beginning: u32,
+    places: [u32; PLACES],
+}
+
+impl Default for OwnClearances {
+    fn default() -> Self {
+        Self { beginning: 0, places: [0; PLACES] }
+    }
+}
+
+impl OwnClearances {
+    fn get(&self, number: u32) -> Option<LimitSet> {
+        let place = self.places[number as usize % PLACES];
+        (place / LIMITS_HERE == number + 1).then(|| (place % LIMITS_HERE).into())
+    }
+
+    fn put(&mut self, number: u32, limits: LimitSet) {
+        if let Some(bits) = limits.below(LIMITS_HERE) {
+            self.places[number as usize % PLACES] = (number + 1) * LIMITS_HERE + bits;
+        }
+    }
 }
 
 /// The names that [`Clearances::find`] asked about: not cleared under the terms, perhaps under others.
@@ -47,30 +82,46 @@ pub(super) struct Uncleared {
 
 impl Clearances {
     /// The limits on the event's action, if its names were cleared under these terms; else what [`Clearances::insert`] needs.
-    pub fn find(&mut self, event: &Event<'_>, terms: &Terms) -> Result<LimitSet, Uncleared> {
-        let Self { combinations, names, cleared, asked } = self;
-        write_names(event, terms.authority.is_some(), asked);
+    /// `own` is of the agent, and of no other terms.
+    pub fn find(
+        &mut self,
+        event: &Event<'_>,
+        is_delegated: bool,
+        own: &mut OwnClearances,
+        terms: impl FnOnce() -> TermsId,
+    ) -> Result<LimitSet, Uncleared> {
+        let Self { combinations, names, cleared, asked, beginning } = self;
+        write_names(event, is_delegated, asked);
         let hash = hash(asked);
         let known = combinations.find(hash, |known| names[known.range()] == **asked).copied();
-        known.and_then(|known| cleared.get(&(terms.id, known.begin)).copied()).ok_or(Uncleared { hash, known })
+        let Some(combination) = known else { return Err(Uncleared { hash, known }) };
+        if own.beginning != *beginning {
+            *own = OwnClearances { beginning: *beginning, ..OwnClearances::default() };
+        }
+        if let Some(limits) = own.get(combination.number) {
+            return Ok(limits);
+        }
+        let limits = *cleared.get(&(terms(), combination.begin)).ok_or(Uncleared { hash, known })?;
+        own.put(combination.number, limits);
+        Ok(limits)
     }
 
     /// Clears the names that were just asked about.
-    pub fn insert(&mut self, uncleared: Uncleared, terms: &Terms, limits: LimitSet) {
+    pub fn insert(&mut self, uncleared: Uncleared, terms: TermsId, limits: LimitSet) {
         if self.combinations.len() >= COMBINATIONS_MAX || self.names.len() >= NAMES_MAX || self.cleared.len() >= CLEARED_MAX {
             let asked = std::mem::take(&mut self.asked);
-            *self = Self { asked, ..Self::default() };
+            *self = Self { asked, beginning: self.beginning.wrapping_add(1), ..Self::default() };
             return;
         }
         let Some(names) = uncleared.known.or_else(|| self.add(uncleared.hash)) else { return };
-        self.cleared.insert((terms.id, names.begin), limits);
+        self.cleared.insert((terms, names.begin), limits);
     }
 
     /// Keeps the names that were just asked about; `None` if they are too long for that.
     fn add(&mut self, hash_of_names: u64) -> Option<Combination> {
         let Self { combinations, names, asked, .. } = self;
         let [begin, end] = [names.len(), names.len() + asked.len()].map(u32::try_from);
-        let new = Combination { begin: begin.ok()?, end: end.ok()? };
+        let new = Combination { begin: begin.ok()?, end: end.ok()?, number: u32::try_from(combinations.len()).ok()? };
         names.extend_from_slice(asked);
         combinations.insert_unique(hash_of_names, new, |known| hash(&names[known.range()]));
         Some(new)

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::pattern::ActionName;
 use super::record::{Credential, InventoryRecord};
 use super::terms::{Terms, TermsPool};
-use crate::event::Event;
 
 /// What one agent may do.
 #[derive(Debug, Clone)]
@@ -34,13 +32,6 @@ impl Contract {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
-    }
-
-    /// The first limit that speaks of an event's action, by its place.
-    #[must_use]
-    pub fn limit_on(&self, event: &Event<'_>) -> Option<usize> {
-        let action = ActionName::of(event);
-        self.terms.limits.iter().position(|limit| limit.actions.holds(action))
     }
 
     /// The declared credential of that id.

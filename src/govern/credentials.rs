@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize, Serializer};
-use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
 use crate::config::duration;
 use crate::event::limits::shown;
 use crate::finding::Kind;
 
-use super::binding::Held;
+use super::binding::{Given, Held};
 use super::contract::Contract;
 use super::inventory::Inventory;
 use super::judge::{Asked, Judgement};
+use super::prefetch::prefetch;
 use super::record::Credential;
 use super::sightings::{Sighting, Sightings};
 use super::violation::{Draft, listed};
@@ -40,12 +42,31 @@ pub(super) struct Credentials {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SourceSlot(u32);
 
+/// In few bytes, so that those of a large fleet stay in the cache.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "WholeSources", into = "WholeSources")]
 struct Sources {
     /// Uses from a known network.
     uses: u64,
-    networks: SmallVec<[IpAddr; 2]>,
+    /// The first one, if there is any, stands by itself: most credentials have one.
+    first: Option<Network>,
+    others: ThinVec<Network>,
 }
+
+/// As stored.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Sources")]
+struct WholeSources {
+    uses: u64,
+    networks: Vec<IpAddr>,
+}
+
+/// A /24 or a /48, in eight bytes: its bits and, above them, its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Network(NonZeroU64);
+
+const V4: u64 = 4 << 48;
+const V6: u64 = 6 << 48;
 
 /// As stored: by name, in the order of the names.
 #[derive(Serialize)]
@@ -73,22 +94,23 @@ impl From<Read> for Credentials {
 }
 
 /// How old a credential may get, as far as that was declared.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
     /// Epoch ms.
-    expires_at: Option<i64>,
-    issued_at: Option<i64>,
-    max_ms: Option<i64>,
+    expires_at: Given,
+    issued_at: Given,
+    max_ms: Given,
 }
 
 impl Age {
     /// By the inventory's word; nothing for a credential that it does not name.
     pub fn declared(credential: Option<&Credential>) -> Self {
-        credential.map_or_else(Self::default, |credential| Self {
-            expires_at: credential.expires_at,
-            issued_at: credential.last_rotated_at.or(credential.created_at),
-            max_ms: credential.rotation_ms,
-        })
+        let given = |of: fn(&Credential) -> Option<i64>| credential.and_then(of).into();
+        Self {
+            expires_at: given(|credential| credential.expires_at),
+            issued_at: given(|credential| credential.last_rotated_at.or(credential.created_at)),
+            max_ms: given(|credential| credential.rotation_ms),
+        }
     }
 }
 
@@ -112,10 +134,15 @@ impl Credentials {
         if held.is_none() {
             judge_holder(asked, id, inventory, own, elsewhere, judgement);
         }
-        let network = network_of(asked.event.source_ip?);
+        let network = Network::of(asked.event.source_ip?);
         let slot = held.and_then(|held| held.source).or_else(|| self.slot(id))?;
         judgement.violations.extend(self.sources[slot.0 as usize].judge(asked, id, network).map(|draft| asked.violation(draft)));
         Some(slot)
+    }
+
+    /// Asks for a credential's sources.
+    pub fn prefetch(&self, slot: SourceSlot) {
+        self.sources.get(slot.0 as usize).iter().for_each(|sources| prefetch(*sources));
     }
 
     /// Where the credential's sources are; `None` if there is no room for them.
@@ -130,16 +157,56 @@ impl Credentials {
     }
 }
 
+impl Network {
+    /// The one around an address.
+    fn of(address: IpAddr) -> Self {
+        let bits = match address.to_canonical() {
+            IpAddr::V4(address) => V4 | u64::from(address.to_bits() >> 8),
+            IpAddr::V6(address) => V6 | (address.to_bits() >> 80) as u64,
+        };
+        Self(NonZeroU64::new(bits).expect("the kind is no zero"))
+    }
+
+    /// Its first address.
+    fn address(self) -> IpAddr {
+        match self.0.get() {
+            bits if bits >= V6 => std::net::Ipv6Addr::from_bits(u128::from(bits ^ V6) << 80).into(),
+            bits => std::net::Ipv4Addr::from_bits(((bits ^ V4) << 8) as u32).into(),
+        }
+    }
+}
+
+impl From<WholeSources> for Sources {
+    fn from(WholeSources { uses, networks }: WholeSources) -> Self {
+        let mut networks = networks.into_iter().map(Network::of);
+        Self { uses, first: networks.next(), others: networks.collect() }
+    }
+}
+
+impl From<Sources> for WholeSources {
+    fn from(sources: Sources) -> Self {
+        Self { uses: sources.uses, networks: sources.networks().map(Network::address).collect() }
+    }
+}
+
 impl Sources {
-    fn judge(&mut self, asked: &Asked<'_>, id: &str, network: IpAddr) -> Option<Draft> {
-        if self.networks.contains(&network) {
+    fn networks(&self) -> impl Iterator<Item = Network> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+
+    fn judge(&mut self, asked: &Asked<'_>, id: &str, network: Network) -> Option<Draft> {
+        if self.networks().any(|known| known == network) {
             self.uses += u64::from(asked.ran());
             return None;
         }
-        let is_news = self.uses >= USES_KNOWN && self.networks.len() < NETWORKS_MAX;
-        let known: Vec<String> = if is_news { self.networks.iter().copied().map(written).collect() } else { Vec::new() };
-        if asked.ran() && self.networks.len() < NETWORKS_MAX {
-            self.networks.push(network);
+        let has_room = self.networks().count() < NETWORKS_MAX;
+        let is_news = self.uses >= USES_KNOWN && has_room;
+        let known: Vec<String> = if is_news { self.networks().map(written).collect() } else { Vec::new() };
+        if asked.ran() && has_room {
+            match self.first {
+                None => self.first = Some(network),
+                Some(_) => self.others.push(network),
+            }
             self.uses += 1;
         }
         let uses = self.uses;
@@ -173,7 +240,7 @@ fn judge_holder(asked: &Asked<'_>, id: &str, inventory: &Inventory, own: &mut Si
 fn stale(asked: &Asked<'_>, declared: Age) -> Option<Draft> {
     let event = asked.event;
     let id = || event.credential_id.as_deref().map_or_else(|| "without a name".to_owned(), shown);
-    if let Some(expires_at) = declared.expires_at.filter(|expires_at| event.ts >= *expires_at) {
+    if let Some(expires_at) = declared.expires_at.get().filter(|expires_at| event.ts >= *expires_at) {
         return Some(Draft {
             kind: Kind::CredentialStale,
             rule: "credentials.expires_at".into(),
@@ -184,8 +251,8 @@ fn stale(asked: &Asked<'_>, declared: Age) -> Option<Draft> {
             normal_if: "the credential had been renewed".into(),
         });
     }
-    let issued_at = event.credential_issued_at.or(declared.issued_at)?;
-    let (max_age_ms, rule) = match declared.max_ms {
+    let issued_at = event.credential_issued_at.or(declared.issued_at.get())?;
+    let (max_age_ms, rule) = match declared.max_ms.get() {
         Some(rotation_ms) => (rotation_ms, "credentials.rotation"),
         None => (asked.policy.credential_max_age_ms, "credential_max_age"),
     };
@@ -264,14 +331,34 @@ fn shared(asked: &Asked<'_>, id: &str, own: &Sightings, elsewhere: &Sightings) -
     })
 }
 
-/// The /24 or /48 around an address.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => std::net::Ipv4Addr::from_bits(address.to_bits() & !0xFF).into(),
-        IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() >> 80 << 80).into(),
-    }
+fn written(network: Network) -> String {
+    let address = network.address();
+    format!("{address}/{}", if address.is_ipv4() { 24 } else { 48 })
 }
 
-fn written(network: IpAddr) -> String {
-    format!("{network}/{}", if network.is_ipv4() { 24 } else { 48 })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_written_as_their_first_address_with_their_length() {
+        for (address, expected) in [
+            ("10.1.2.3", "10.1.2.0/24"),
+            ("0.0.0.9", "0.0.0.0/24"),
+            ("255.255.255.255", "255.255.255.0/24"),
+            ("::ffff:10.1.2.3", "10.1.2.0/24"),
+            ("2001:db8:1:2::3", "2001:db8:1::/48"),
+            ("ffff:ffff:ffff:ffff::", "ffff:ffff:ffff::/48"),
+            ("::1", "::/48"),
+        ] {
+            assert_eq!(written(Network::of(address.parse().unwrap())), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn sources_are_stored_as_addresses() {
+        let stored = r#"{"uses":7,"networks":["10.1.2.0","2001:db8:1::","::"]}"#;
+        let sources: Sources = serde_json::from_str(stored).unwrap();
+        assert_eq!(serde_json::to_string(&sources).unwrap(), stored);
+    }
 }

@@ -9,8 +9,8 @@ use crate::event::limits::shown;
 use crate::event::{Action, Event, Status};
 use crate::finding::Kind;
 
-use super::agent_state::AgentState;
-use super::binding::{Binding, Life};
+use super::agent_state::{AgentState, AtHand, Shadow};
+use super::binding::{Binding, Held, Life};
 use super::chain;
 use super::clearance::Clearances;
 use super::contract::Contract;
@@ -30,6 +30,10 @@ pub struct Judgement {
     pub violations: Vec<Violation>,
     /// What other shards should know.
     pub sightings: Vec<Sighting>,
+    /// The first limit that speaks of the action, by its place in the contract.
+    pub limit: Option<usize>,
+    /// Whether the contract asks for a record of every action.
+    pub is_recorded: bool,
 }
 
 impl Judgement {
@@ -111,61 +115,81 @@ impl Judge {
         &self.memory
     }
 
+    /// Asks for what judging the agent's next event will need first: a hint, for when that is some time away.
+    pub fn prefetch(&self, state: &AgentState) {
+        state.prefetch();
+    }
+
+    /// Asks for what it will need then, once what [`Judge::prefetch`] asked for should be there.
+    pub fn prefetch_rest(&self, state: &AgentState) {
+        if let Some(at_hand) = state.at_hand.as_deref() {
+            at_hand.prefetch_rest(&self.memory.credentials);
+        }
+    }
+
     /// Judges an event at stream time `now_ms`, which includes the event's own time; `state` is what is remembered of its agent.
     pub fn judge(&mut self, event: &Event<'_>, now_ms: i64, state: &mut AgentState, tables: &Tables, judgement: &mut Judgement) {
         let Tables { inventory, sightings: elsewhere, .. } = tables;
+        (judgement.limit, judgement.is_recorded) = (None, false);
         if inventory.is_empty() || event.action == Action::SessionEnd {
             return;
         }
-        let action = ActionName::of(event);
         let Self { policy, memory: Memory { credentials, own }, clearances } = self;
-        let bound = state.binding.take().filter(|binding| binding.rests_on(inventory.revision()));
-        let mut binding = bound.or_else(|| Binding::of(&event.agent_id, inventory));
-        let asked = Asked { event, action, now_ms, contract: binding.as_ref().map(|binding| &*binding.contract), policy };
-        judge_life(&asked, binding.as_ref().map(|binding| binding.life), state, judgement);
-        let limits = binding.as_deref().map(|Binding { contract, terms, .. }| {
-            let limits = clearances.find(event, terms).unwrap_or_else(|uncleared| {
-                let (told, limits) = (judgement.told(), LimitSet::on(action, terms));
-                judge_actions(&asked, contract, judgement);
-                judge_surroundings(&asked, contract, judgement);
-                if judgement.told() == told {
-                    clearances.insert(uncleared, terms, limits);
-                }
-                limits
-            });
-            chain::judge(&asked, terms, own, elsewhere, judgement);
-            (terms, limits)
+        state.prefetch();
+        let action = ActionName::of(event);
+        let seen = state.see(now_ms);
+        state.bind(&event.agent_id, inventory);
+        let AgentState { shadow, at_hand, .. } = state;
+        at_hand.iter().for_each(|at_hand| at_hand.prefetch_rest(credentials));
+        let Some(AtHand { windows, binding: Some(binding) }) = at_hand.as_deref_mut() else {
+            let asked = Asked { event, action, now_ms, contract: None, policy };
+            judge_life(&asked, None, seen, shadow, judgement);
+            credentials.judge(&asked, inventory, own, elsewhere, None, judgement);
+            return;
+        };
+        let Binding { contract, limits, life, is_delegated, is_recorded, held, cleared, .. } = binding;
+        let contract = &**contract;
+        let asked = Asked { event, action, now_ms, contract: Some(contract), policy };
+        judge_life(&asked, Some(*life), seen, shadow, judgement);
+        let set = clearances.find(event, *is_delegated, cleared, || contract.terms.id).unwrap_or_else(|uncleared| {
+            let (told, set) = (judgement.told(), LimitSet::on(action, limits));
+            judge_actions(&asked, contract, judgement);
+            judge_surroundings(&asked, contract, judgement);
+            if judgement.told() == told {
+                clearances.insert(uncleared, contract.terms.id, set);
+            }
+            set
         });
+        (judgement.limit, judgement.is_recorded) = (set.first(limits, action), *is_recorded);
+        chain::judge(&asked, contract, own, elsewhere, judgement);
         let first_uses = [own.first_uses(), elsewhere.first_uses()];
         let credential = event.credential_id.as_deref();
-        let held = binding.as_ref().and_then(|binding| binding.held(credential?, first_uses));
+        let known = held.as_ref().filter(|held| credential.is_some_and(|credential| held.is(credential, first_uses)));
         let told = judgement.told();
-        let source = credentials.judge(&asked, inventory, own, elsewhere, held, judgement);
-        let to_hold = credential.filter(|id| match held {
-            Some(held) => held.source.is_none() && source.is_some(),
+        let source = credentials.judge(&asked, inventory, own, elsewhere, known, judgement);
+        let to_hold = credential.filter(|id| match known {
+            Some(known) => known.source.is_none() && source.is_some(),
             None => judgement.told() == told && own.users(id).is_some(),
         });
-        if let Some((terms, limits)) = limits {
-            limit_judge::judge(&asked, terms, limits, state, own, elsewhere, judgement);
+        limit_judge::judge(&asked, (limits, set), windows, own, elsewhere, judgement);
+        if let Some(credential) = to_hold {
+            *held = Some(Held::new(credential, contract, first_uses, source));
         }
-        if let Some((binding, credential)) = binding.as_mut().zip(to_hold) {
-            binding.hold(credential, first_uses, source);
-        }
-        state.binding = binding;
     }
 }
 
 /// Whether the agent should be there at all.
-fn judge_life(asked: &Asked<'_>, life: Option<Life>, state: &mut AgentState, judgement: &mut Judgement) {
+///
+/// `known_ms` and `silent_ms`: stream time since its first event, and since the one before.
+fn judge_life(asked: &Asked<'_>, life: Option<Life>, (known_ms, silent_ms): (i64, i64), shadow: &mut Shadow, judgement: &mut Judgement) {
     let mut raise = |draft: Draft| judgement.violations.push(asked.violation(draft));
-    let (known_ms, silent_ms) = state.see(asked.now_ms);
     let Some(life) = life else {
         let is_over = known_ms >= asked.policy.shadow_grace_ms;
-        let is_sensitive = !state.is_sensitive_shadow && asked.is_sensitive();
+        let is_sensitive = !shadow.is_sensitive && asked.is_sensitive();
         // Once, and once more when it first touches what is sensitive.
-        if is_over && (!state.is_shadow || is_sensitive) {
-            state.is_shadow = true;
-            state.is_sensitive_shadow |= is_sensitive;
+        if is_over && (!shadow.is_named || is_sensitive) {
+            shadow.is_named = true;
+            shadow.is_sensitive |= is_sensitive;
             let touched = if is_sensitive { ", which is sensitive" } else { "" };
             let (agent, action) = asked.names();
             raise(Draft {
@@ -180,7 +204,7 @@ fn judge_life(asked: &Asked<'_>, life: Option<Life>, state: &mut AgentState, jud
         }
         return;
     };
-    (state.is_shadow, state.is_sensitive_shadow) = (false, false);
+    *shadow = Shadow::default();
     let by_status = |kind: Kind, word: &str| {
         let (agent, action) = asked.names();
         Draft {
@@ -200,7 +224,7 @@ fn judge_life(asked: &Asked<'_>, life: Option<Life>, state: &mut AgentState, jud
         AgentStatus::Dormant => raise(by_status(Kind::DormantAgent, "declared dormant")),
         AgentStatus::Active | AgentStatus::ScheduledForDecommission | AgentStatus::Suspended => (),
     }
-    if let Some(expires_at) = life.expires_at.filter(|expires_at| asked.event.ts >= *expires_at) {
+    if let Some(expires_at) = life.expires_at.get().filter(|expires_at| asked.event.ts >= *expires_at) {
         let (agent, action) = asked.names();
         raise(Draft {
             kind: Kind::DecommissionedAgent,

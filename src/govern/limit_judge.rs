@@ -8,11 +8,11 @@ use crate::config::duration;
 use crate::event::limits::shown;
 use crate::finding::Kind;
 
-use super::agent_state::{AgentState, Question};
+use super::agent_state::{Question, Windows};
 use super::judge::{Asked, Judgement};
 use super::limit::{Limit, Measure, Measured, Per, Rule, Whose, Why};
 use super::sightings::{NearLimit, Sighting, Sightings};
-use super::terms::{LimitSet, LimitTerm, Terms};
+use super::terms::{LimitSet, LimitTerm, Limits};
 use super::violation::{Ask, Draft};
 
 /// One limit that applies to the event.
@@ -27,14 +27,13 @@ struct Applied<'a> {
 
 pub(super) fn judge(
     asked: &Asked<'_>,
-    terms: &Terms,
-    limits: LimitSet,
-    state: &mut AgentState,
+    (limits, set): (&Limits, LimitSet),
+    windows: &mut Windows,
     own: &mut Sightings,
     elsewhere: &Sightings,
     judgement: &mut Judgement,
 ) {
-    for (index, LimitTerm { limit, question, .. }) in limits.of(terms, asked.action) {
+    for (index, LimitTerm { limit, question, .. }) in set.of(limits, asked.action) {
         let Rule::UpTo { field, currency, automatic_up_to, above, window_ms, per } = &limit.rule else {
             judgement.violations.push(asked.violation(never(asked, limit, rule_name(index))));
             continue;
@@ -46,7 +45,7 @@ pub(super) fn judge(
             None => measured,
             Some((window_ms, per)) => {
                 let question = Question { limit: *question, whose: per.whose(asked.event), window_ms };
-                summed(&applied, asked, state, question)
+                summed(&applied, asked, windows, question)
             }
         };
         if !passes(observed, applied.up_to) {
@@ -74,9 +73,9 @@ fn passes(observed: Measured, up_to: Decimal) -> bool {
 }
 
 /// The window with this event in it. Only what ran stays there.
-fn summed(applied: &Applied<'_>, asked: &Asked<'_>, state: &mut AgentState, question: Question<'_>) -> Measured {
+fn summed(applied: &Applied<'_>, asked: &Asked<'_>, windows: &mut Windows, question: Question<'_>) -> Measured {
     let Measured::Value(value) = applied.measured else { return applied.measured };
-    let before = if asked.ran() { state.add(question, asked.now_ms, value) } else { state.total(question, asked.now_ms) };
+    let before = if asked.ran() { windows.add(question, asked.now_ms, value) } else { windows.total(question, asked.now_ms) };
     Measured::Value(before.saturating_add(value))
 }
 

@@ -13,7 +13,7 @@ use super::pattern::{ActionName, ActionSet, DestinationSet, NameSet};
 use super::record::{Authority, Delegation, InventoryRecord};
 use crate::stats::hash;
 
-/// Which terms: the same for the same lists, whatever inventory holds them.
+/// Which terms, or which limits: the same for the same lists, whatever inventory holds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TermsId(u128);
 
@@ -31,9 +31,12 @@ pub(super) struct Terms {
     /// On whose authority the agent acts; `None`: not declared.
     pub authority: Option<Authority>,
     pub principals: Option<BTreeMap<String, ActionSet>>,
-    /// In the order of the record.
-    pub limits: Vec<LimitTerm>,
+    pub limits: Arc<Limits>,
 }
+
+/// The limits of a contract, in the order of the record. Terms with the same limits share them too, whatever else they say.
+#[derive(Debug)]
+pub(super) struct Limits(pub Vec<LimitTerm>);
 
 /// One limit.
 #[derive(Debug)]
@@ -45,16 +48,11 @@ pub(super) struct LimitTerm {
 }
 
 impl Terms {
-    fn new(id: TermsId, record: &InventoryRecord) -> Self {
+    fn new(id: TermsId, record: &InventoryRecord, limits: Arc<Limits>) -> Self {
         let actions = |names: &[String]| ActionSet::new(names.iter().map(String::as_str));
         let names = |names: &Option<Vec<String>>| names.as_ref().map(|names| NameSet::new(names.iter().map(String::as_str)));
         let by_name = |lists: &BTreeMap<String, Vec<String>>| lists.iter().map(|(name, names)| (name.clone(), actions(names))).collect();
         let principals = record.delegation.as_ref().and_then(|delegation| delegation.principals.as_ref());
-        let limit_term = |limit: &Limit| LimitTerm {
-            actions: ActionSet::new([limit.action.as_str()]),
-            question: hash::keyed(limit.question().as_bytes(), 0),
-            limit: limit.clone(),
-        };
         Self {
             id,
             allowed: record.allowed_actions.as_deref().map(actions),
@@ -66,8 +64,19 @@ impl Terms {
             tasks: by_name(&record.tasks),
             authority: record.delegation.as_ref().map(|delegation| delegation.mode),
             principals: principals.map(by_name),
-            limits: record.limits.iter().map(limit_term).collect(),
+            limits,
         }
+    }
+}
+
+impl Limits {
+    fn new(limits: &[Limit]) -> Self {
+        let term = |limit: &Limit| LimitTerm {
+            actions: ActionSet::new([limit.action.as_str()]),
+            question: hash::keyed(limit.question().as_bytes(), 0),
+            limit: limit.clone(),
+        };
+        Self(limits.iter().map(term).collect())
     }
 }
 
@@ -80,47 +89,73 @@ impl LimitSet {
     const UNKNOWN: Self = Self(u64::MAX);
 
     /// The limits that speak of `action`.
-    pub fn on(action: ActionName<'_>, terms: &Terms) -> Self {
-        if terms.limits.len() >= u64::BITS as usize {
+    pub fn on(action: ActionName<'_>, Limits(limits): &Limits) -> Self {
+        if limits.len() >= u64::BITS as usize {
             return Self::UNKNOWN;
         }
-        let speaking = terms.limits.iter().enumerate().filter(|(_, limit)| limit.actions.holds(action));
+        let speaking = limits.iter().enumerate().filter(|(_, limit)| limit.actions.holds(action));
         Self(speaking.fold(0, |set, (place, _)| set | 1 << place))
     }
 
-    /// Those limits of the terms, each with its place; `action` is the one for which the set was made.
-    pub fn of<'t>(self, terms: &'t Terms, action: ActionName<'t>) -> impl Iterator<Item = (usize, &'t LimitTerm)> {
+    /// Those of the limits, each with its place; `action` is the one for which the set was made.
+    pub fn of<'t>(self, Limits(limits): &'t Limits, action: ActionName<'t>) -> impl Iterator<Item = (usize, &'t LimitTerm)> {
         let holds = move |place: usize, limit: &LimitTerm| {
             if self == Self::UNKNOWN { limit.actions.holds(action) } else { self.0 >> place & 1 == 1 }
         };
-        terms.limits.iter().enumerate().filter(move |(place, limit)| holds(*place, limit))
+        limits.iter().enumerate().filter(move |(place, limit)| holds(*place, limit))
+    }
+
+    /// The place of the first of them.
+    pub fn first(self, limits: &Limits, action: ActionName<'_>) -> Option<usize> {
+        self.of(limits, action).next().map(|(place, _)| place)
+    }
+
+    /// The set as a number below `end`, if it is one.
+    pub fn below(self, end: u32) -> Option<u32> {
+        u32::try_from(self.0).ok().filter(|bits| *bits < end)
     }
 }
 
-/// The terms in force, each once.
+impl From<u32> for LimitSet {
+    /// The reverse of [`LimitSet::below`].
+    fn from(bits: u32) -> Self {
+        Self(bits.into())
+    }
+}
+
+/// The terms in force and the limits in them, each once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TermsPool {
-    known: HashMap<TermsId, Weak<Terms>, foldhash::fast::FixedState>,
+    terms: Shared<Terms>,
+    limits: Shared<Limits>,
 }
 
 impl TermsPool {
     /// The terms of a record.
     pub fn of(&mut self, record: &InventoryRecord) -> Arc<Terms> {
-        let id = id_of(record);
-        if let Some(terms) = self.known.get(&id).and_then(Weak::upgrade) {
-            return terms;
-        }
-        if self.known.len() == self.known.capacity() {
-            self.known.retain(|_, terms| terms.strong_count() > 0);
-        }
-        let terms = Arc::new(Terms::new(id, record));
-        self.known.insert(id, Arc::downgrade(&terms));
-        terms
+        let Self { terms, limits } = self;
+        let id = id_of_terms(record);
+        let mut limits = || shared(limits, id_of(&record.limits), || Limits::new(&record.limits));
+        shared(terms, id, || Terms::new(id, record, limits()))
     }
 }
 
-/// Half of a SHA-256: nobody finds two lists with one id.
-fn id_of(record: &InventoryRecord) -> TermsId {
+/// What is the same for the same lists, as long as anybody has it.
+type Shared<T> = HashMap<TermsId, Weak<T>, foldhash::fast::FixedState>;
+
+fn shared<T>(known: &mut Shared<T>, id: TermsId, make: impl FnOnce() -> T) -> Arc<T> {
+    if let Some(shared) = known.get(&id).and_then(Weak::upgrade) {
+        return shared;
+    }
+    if known.len() == known.capacity() {
+        known.retain(|_, shared| shared.strong_count() > 0);
+    }
+    let made = Arc::new(make());
+    known.insert(id, Arc::downgrade(&made));
+    made
+}
+
+fn id_of_terms(record: &InventoryRecord) -> TermsId {
     #[derive(Serialize)]
     struct Lists<'r> {
         actions: [&'r Option<Vec<String>>; 2],
@@ -132,14 +167,18 @@ fn id_of(record: &InventoryRecord) -> TermsId {
     let InventoryRecord {
         allowed_actions, forbidden_actions, systems, destinations, peers, environments, tasks, delegation, limits, ..
     } = record;
-    let lists = Lists {
+    id_of(&Lists {
         actions: [allowed_actions, forbidden_actions],
         surroundings: [systems, destinations, peers, environments],
         tasks,
         delegation,
         limits,
-    };
-    let text = serde_json::to_string(&lists).expect("lists are made of texts, numbers and maps with text keys");
+    })
+}
+
+/// Half of a SHA-256: nobody finds two lists with one id.
+fn id_of(lists: &impl Serialize) -> TermsId {
+    let text = serde_json::to_string(lists).expect("lists are made of texts, numbers and maps with text keys");
     let digest = Sha256::digest(text);
     TermsId(digest.iter().take(16).fold(0, |id, byte| id << 8 | u128::from(*byte)))
 }
@@ -178,6 +217,6 @@ mod tests {
         for number in 0..10_000 {
             terms(&mut pool, &format!("agent: a\nallowed_actions: [tool-{number}]"));
         }
-        assert!(pool.known.len() < 100, "{}", pool.known.len());
+        assert!(pool.terms.len() < 100, "{}", pool.terms.len());
     }
 }

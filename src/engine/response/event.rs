@@ -22,6 +22,10 @@ pub struct Responded {
     pub asks_by_state: bool,
     /// The agent's state forbids every action, and this one waits in vain.
     pub is_stopped: bool,
+    /// [`crate::govern::Judgement::limit`].
+    pub limit: Option<usize>,
+    /// [`crate::govern::Judgement::is_recorded`].
+    pub is_recorded: bool,
 }
 
 impl Engine {

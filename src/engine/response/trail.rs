@@ -85,9 +85,8 @@ fn decided(
     if score.state == ScoreState::Unscorable {
         return None;
     }
-    let contract = tables.inventory.contract(&event.agent_id);
-    let limit = contract.and_then(|contract| contract.limit_on(event));
-    let wants_all = contract.is_some_and(|contract| contract.record().audit_log.as_deref() == Some("required"));
+    let limit = at_hand.and_then(|at_hand| at_hand.limit);
+    let wants_all = at_hand.is_some_and(|at_hand| at_hand.is_recorded);
     let covered = at_hand.and_then(|at_hand| at_hand.request_id.clone());
     // An action that waits is told what its agent's state says of it too.
     let by_state = match at_hand {
@@ -110,7 +109,7 @@ fn decided(
     let mut record = AuditRecord::new(What::Decision, event.ts, &event.agent_id, outcome);
     if let Some(finding) = told {
         tell(&mut record, finding);
-    } else if let (Some(contract), Some(limit)) = (contract, limit) {
+    } else if let (Some(contract), Some(limit)) = (tables.inventory.contract(&event.agent_id), limit) {
         record.policy =
             Some(PolicyShown { id: "contract".into(), version: contract.version().to_owned(), rule: format!("limits[{limit}]") });
     }

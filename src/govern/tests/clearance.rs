@@ -92,7 +92,7 @@ fn judged(steps: &[Step], forgets: bool) -> Vec<String> {
                 let state = states.entry(event.agent_id.to_string()).or_default();
                 if forgets {
                     judge.clearances = Clearances::default();
-                    state.binding = None;
+                    state.at_hand.iter_mut().for_each(|at_hand| at_hand.binding = None);
                 }
                 let mut judgement = Judgement::default();
                 judge.judge(&event, now_ms, state, &tables, &mut judgement);
