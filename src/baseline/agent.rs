@@ -9,7 +9,7 @@ use super::session_totals::SessionTotals;
 use super::volume::Cell;
 use super::{AgentIndex, bounds};
 use crate::stats::count_node::{CountNode, Symbol};
-use crate::stats::table::Table;
+use crate::stats::table::{Hashed, Table};
 
 /// Cells by [`super::volume::cell_key`].
 pub type Cells = Table<Cell>;
@@ -96,7 +96,7 @@ impl AgentBaseline {
     }
 
     /// The cell of `key`, made if there is room.
-    pub fn cell_mut(&mut self, key: u64) -> Option<&mut Cell> {
+    pub fn cell_mut(&mut self, key: Hashed) -> Option<&mut Cell> {
         if self.cells.len() >= bounds::CELLS_PER_AGENT && !self.cells.contains_key(key) {
             self.not_modelled += 1;
             return None;

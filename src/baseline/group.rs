@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::sequence::Counts;
 use super::volume::SharedCell;
+use crate::stats::table::Table;
 
 /// Shared cells by [`super::volume::cell_key`].
-pub type SharedCells = hashbrown::HashMap<u64, SharedCell, foldhash::fast::FixedState>;
+pub type SharedCells = Table<SharedCell>;
 
 /// What a group normally does.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -16,7 +17,6 @@ pub struct GroupBaseline {
     /// Tools and attributes; outcomes are not grouped.
     pub counts: Counts,
     /// Sizes, durations, gaps.
-    #[serde(with = "crate::stats::sorted")]
     pub cells: SharedCells,
     /// Lengths of sessions.
     pub events: SharedCell,

@@ -205,7 +205,7 @@ impl Levels<'_> {
     fn learn_values(&mut self, observation: &Observation, parent_cells: Option<&super::agent::Cells>) {
         let Self { shared, own, agent, .. } = self;
         for (metric, value) in observation.values() {
-            let key = cell_key(metric, observation.tool, observation.status_or_ok());
+            let key = Hashed::from(cell_key(metric, observation.tool, observation.status_or_ok()));
             let Some(cell) = agent.cell_mut(key) else { continue };
             // A shared cell that is made here is empty, and says as little as none.
             let above = shared.cells(metric, key);
@@ -332,10 +332,10 @@ impl<'m> Shared<'m> {
         self.group.as_mut().map(|group| &mut group.bytes).into_iter().chain([&mut self.population.bytes])
     }
 
-    fn cells(&mut self, metric: Metric, key: u64) -> CellsAbove<'_> {
+    fn cells(&mut self, metric: Metric, key: Hashed) -> CellsAbove<'_> {
         CellsAbove {
-            group: self.group.as_mut().map(|group| group.cells.entry(key).or_default()),
-            population: self.population.cells.entry(key).or_default(),
+            group: self.group.as_mut().map(|group| group.cells.or_default(key)),
+            population: self.population.cells.or_default(key),
             metric: &mut self.population.metrics[metric as usize],
         }
     }

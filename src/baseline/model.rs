@@ -12,6 +12,7 @@ use super::texts::Texts;
 use super::tools::Tools;
 use super::{Attribute, Metric, ToolId};
 use crate::baseline::volume::{Cell, Predictive, Prior, cell_key};
+use crate::stats::table::Hashed;
 
 /// Number of an agent's baseline within its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,11 +137,11 @@ impl Model {
         tool: ToolId,
         status: u8,
     ) -> (Predictive, Option<&Cell>) {
-        let key = cell_key(metric, tool, status);
+        let key = Hashed::from(cell_key(metric, tool, status));
         let own = self.agent(agent).cells.get(key);
         let parent = self.parent(agent).and_then(|parent| parent.cells.get(key)).map(|cell| cell.moments);
-        let prior = Prior::of_population(self.population.cells.get(&key), &self.population.metrics[metric as usize].cell)
-            .in_group(group.and_then(|group| self.group(group).cells.get(&key)));
+        let prior = Prior::of_population(self.population.cells.get(key), &self.population.metrics[metric as usize].cell)
+            .in_group(group.and_then(|group| self.group(group).cells.get(key)));
         (prior.predict(own, parent), own)
     }
 

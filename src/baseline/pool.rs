@@ -22,7 +22,6 @@ pub struct Pool {
     attributes: Sums<u64>,
     any: [Sum<u64>; ATTRIBUTES],
     status: Sums<u8>,
-    #[serde(with = "crate::stats::sorted")]
     cells: SharedCells,
     metrics: [SharedCell; METRICS],
     metric_weights: [Mean<[f64; 3]>; METRICS],
@@ -149,11 +148,11 @@ impl Pool {
         for (sum, other) in self.any.iter_mut().zip(&other.any) {
             sum.add(other.0.iter().copied());
         }
-        for (&theirs, cell) in &other.cells {
+        for (&theirs, cell) in other.cells.iter() {
             let here = key(theirs);
             // Cells of several tools without a number would be added in no fixed order.
             if here == theirs || here & u64::from(ToolId::MAX) != u64::from(UNMODELLED) {
-                self.cells.entry(here).or_default().add(cell);
+                self.cells.or_default(here).add(cell);
             }
         }
         for (metric, other) in self.metrics.iter_mut().zip(&other.metrics) {
@@ -227,6 +226,10 @@ impl Pool {
     }
 
     fn bounded_cells(&self) -> SharedCells {
-        self.cells.iter().map(|(&key, cell)| (key, cell.bounded())).collect()
+        let mut cells = SharedCells::default();
+        for (&key, cell) in self.cells.iter() {
+            *cells.or_default(key) = cell.bounded();
+        }
+        cells
     }
 }

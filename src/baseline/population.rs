@@ -13,7 +13,6 @@ pub struct Population {
     /// Tools, attributes, outcomes.
     pub counts: Counts,
     /// Sizes, durations, gaps by key.
-    #[serde(with = "crate::stats::sorted")]
     pub cells: SharedCells,
     /// The same by metric, whatever the key.
     pub metrics: [SharedMetric; METRICS],

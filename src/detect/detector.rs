@@ -214,7 +214,7 @@ impl Detector {
             }
             if own.is_some_and(|own| own.moments.n >= 5.0)
                 && let Some(group) = session.group
-                && let Some(cell) = self.model.group(group).cells.get(&cell_key(metric, observation.tool, status))
+                && let Some(cell) = self.model.group(group).cells.get(cell_key(metric, observation.tool, status))
                 && cell.balanced.n >= 10.0
             {
                 compared.add(metric, value, &cell.balanced, densities.mixture);

@@ -60,7 +60,7 @@ impl<V> Table<V> {
 
     /// Whether `key` has a value.
     #[must_use]
-    pub fn contains_key(&self, key: u64) -> bool {
+    pub fn contains_key(&self, key: impl Into<Hashed>) -> bool {
         self.get(key).is_some()
     }
 
