@@ -160,8 +160,9 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
             let begin = cpu_now();
             for (at, event) in events.iter().enumerate() {
                 if ahead {
-                    agents.get(at + 2).into_iter().for_each(|agent| judge.prefetch(&states[*agent]));
-                    agents.get(at + 1).into_iter().for_each(|agent| judge.prefetch_rest(&states[*agent]));
+                    let state = |at: usize| agents.get(at).map(|agent| &states[*agent]);
+                    state(at + 2).into_iter().for_each(AgentState::prefetch);
+                    state(at + 1).into_iter().for_each(|state| judge.prefetch_rest(state));
                 }
                 now_ms = event.ts.max(now_ms);
                 judge.judge(event, now_ms, &mut states[agents[at]], tables, &mut judgement);

@@ -33,7 +33,7 @@ impl Engine {
         let mut judgement = Judgement::default();
         let agent = self.sessions.get(slot).agent;
         self.declared.judge(event, self.stream_ms, &mut self.agents.get_mut(agent).declared, tables, &mut judgement);
-        let Judgement { mut violations, sightings, limit, is_recorded } = judgement;
+        let Judgement { mut violations, sightings, recorded } = judgement;
         let is_quiet = self.config.alarm.cold_start == ColdStart::Quiet && self.sessions.get(slot).detected.stratum == Stratum::New;
         if is_quiet {
             self.counters.quiet += violations.len() as u64;
@@ -61,7 +61,7 @@ impl Engine {
             _ if responded.asks_by_state && decision < Decision::Suspend => self.ask_by_state(event, writes, &mut raised),
             _ => (),
         }
-        self.response.note(Responded { limit, is_recorded, ..responded });
+        self.response.note(Responded { recorded, ..responded });
         Declared { decision, asks: is_asked, raised }
     }
 

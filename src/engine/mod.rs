@@ -168,7 +168,7 @@ impl Engine {
         }
         let has_contracts = !tables.inventory.is_empty();
         if has_contracts {
-            self.declared.prefetch(&self.agents.get(agent).declared);
+            self.agents.get(agent).declared.prefetch();
         }
         self.close_idle(event.ts, outputs);
         self.pass_response_time(self.stream_ms, outputs);

@@ -115,8 +115,8 @@ impl AgentState {
         (now_ms.saturating_sub(first), now_ms.saturating_sub(last))
     }
 
-    /// Asks for what an event will need first.
-    pub(super) fn prefetch(&self) {
+    /// Asks for what judging the agent's next event will need first: a hint, for when that is some time away.
+    pub fn prefetch(&self) {
         if let Some(AtHand { windows, binding }) = self.at_hand.as_deref() {
             prefetch(windows);
             // Nothing is read of it, which would be to wait for it.

@@ -43,7 +43,8 @@ struct Combination {
 
 /// Bits of the first limits in a place of [`OwnClearances`].
 const LIMITS_HERE: u32 = 1 << 15;
-const PLACES: usize = 64;
+/// As many as the seven lines of an agent have room for.
+const PLACES: usize = 62;
 
 /// What was found for one agent, so that its next event finds it beside the agent's other state: a place for each combination that
 /// its number leads to, with the limits that speak of it. Of two that share a place the newer is at hand.

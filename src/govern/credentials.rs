@@ -142,7 +142,9 @@ impl Credentials {
 
     /// Asks for a credential's sources.
     pub fn prefetch(&self, slot: SourceSlot) {
-        self.sources.get(slot.0 as usize).iter().for_each(|sources| prefetch(*sources));
+        if let Some(sources) = self.sources.get(slot.0 as usize) {
+            prefetch(sources);
+        }
     }
 
     /// Where the credential's sources are; `None` if there is no room for them.
@@ -162,7 +164,7 @@ impl Network {
     fn of(address: IpAddr) -> Self {
         let bits = match address.to_canonical() {
             IpAddr::V4(address) => V4 | u64::from(address.to_bits() >> 8),
-            IpAddr::V6(address) => V6 | (address.to_bits() >> 80) as u64,
+            IpAddr::V6(address) => V6 | u64::try_from(address.to_bits() >> 80).unwrap_or_default(),
         };
         Self(NonZeroU64::new(bits).expect("the kind is no zero"))
     }
@@ -171,7 +173,7 @@ impl Network {
     fn address(self) -> IpAddr {
         match self.0.get() {
             bits if bits >= V6 => std::net::Ipv6Addr::from_bits(u128::from(bits ^ V6) << 80).into(),
-            bits => std::net::Ipv4Addr::from_bits(((bits ^ V4) << 8) as u32).into(),
+            bits => std::net::Ipv4Addr::from_bits(u32::try_from((bits ^ V4) << 8).unwrap_or_default()).into(),
         }
     }
 }

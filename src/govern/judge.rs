@@ -30,10 +30,17 @@ pub struct Judgement {
     pub violations: Vec<Violation>,
     /// What other shards should know.
     pub sightings: Vec<Sighting>,
-    /// The first limit that speaks of the action, by its place in the contract.
+    /// Whether the action is to be recorded.
+    pub recorded: Recorded,
+}
+
+/// What of the agent's contract asks for a record of an action.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Recorded {
+    /// The first limit that speaks of it, by its place in the contract.
     pub limit: Option<usize>,
-    /// Whether the contract asks for a record of every action.
-    pub is_recorded: bool,
+    /// Whether every action is recorded.
+    pub is_every: bool,
 }
 
 impl Judgement {
@@ -115,12 +122,7 @@ impl Judge {
         &self.memory
     }
 
-    /// Asks for what judging the agent's next event will need first: a hint, for when that is some time away.
-    pub fn prefetch(&self, state: &AgentState) {
-        state.prefetch();
-    }
-
-    /// Asks for what it will need then, once what [`Judge::prefetch`] asked for should be there.
+    /// Asks for what judging the agent's next event will need beside what [`AgentState::prefetch`] asked for, once that should be there.
     pub fn prefetch_rest(&self, state: &AgentState) {
         if let Some(at_hand) = state.at_hand.as_deref() {
             at_hand.prefetch_rest(&self.memory.credentials);
@@ -130,7 +132,7 @@ impl Judge {
     /// Judges an event at stream time `now_ms`, which includes the event's own time; `state` is what is remembered of its agent.
     pub fn judge(&mut self, event: &Event<'_>, now_ms: i64, state: &mut AgentState, tables: &Tables, judgement: &mut Judgement) {
         let Tables { inventory, sightings: elsewhere, .. } = tables;
-        (judgement.limit, judgement.is_recorded) = (None, false);
+        judgement.recorded = Recorded::default();
         if inventory.is_empty() || event.action == Action::SessionEnd {
             return;
         }
@@ -140,7 +142,9 @@ impl Judge {
         let seen = state.see(now_ms);
         state.bind(&event.agent_id, inventory);
         let AgentState { shadow, at_hand, .. } = state;
-        at_hand.iter().for_each(|at_hand| at_hand.prefetch_rest(credentials));
+        if let Some(at_hand) = at_hand.as_deref() {
+            at_hand.prefetch_rest(credentials);
+        }
         let Some(AtHand { windows, binding: Some(binding) }) = at_hand.as_deref_mut() else {
             let asked = Asked { event, action, now_ms, contract: None, policy };
             judge_life(&asked, None, seen, shadow, judgement);
@@ -160,7 +164,7 @@ impl Judge {
             }
             set
         });
-        (judgement.limit, judgement.is_recorded) = (set.first(limits, action), *is_recorded);
+        judgement.recorded = Recorded { limit: set.first(limits, action), is_every: *is_recorded };
         chain::judge(&asked, contract, own, elsewhere, judgement);
         let first_uses = [own.first_uses(), elsewhere.first_uses()];
         let credential = event.credential_id.as_deref();

@@ -27,7 +27,7 @@ pub use agent_state::AgentState;
 pub use contract::Contract;
 pub use control::{ControlRecord, ControlTopic, ControlValue};
 pub use inventory::Inventory;
-pub use judge::{Judge, Judgement, Memory};
+pub use judge::{Judge, Judgement, Memory, Recorded};
 pub use record::InventoryRecord;
 pub use sightings::{Sighting, Sightings};
 pub use tables::Tables;

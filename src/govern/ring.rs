@@ -34,7 +34,7 @@ impl Packed {
 
     /// Digits behind the point.
     pub fn scale(self) -> u8 {
-        (self.0 & ((1 << SCALE_BITS) - 1)) as u8
+        self.0.to_le_bytes()[0] & ((1 << SCALE_BITS) - 1)
     }
 
     fn digits(self) -> u64 {
@@ -66,6 +66,8 @@ pub(super) struct Ring {
     slots: Box<[u64]>,
     first: u16,
     len: u16,
+    /// Digits behind the point of the values' sum: the most that any had since there was none. Kept here, where there is room for it.
+    pub sum_scale: u8,
 }
 
 impl Ring {

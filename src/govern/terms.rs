@@ -150,9 +150,9 @@ fn shared<T>(known: &mut Shared<T>, id: TermsId, make: impl FnOnce() -> T) -> Ar
     if known.len() == known.capacity() {
         known.retain(|_, shared| shared.strong_count() > 0);
     }
-    let made = Arc::new(make());
-    known.insert(id, Arc::downgrade(&made));
-    made
+    let new = Arc::new(make());
+    known.insert(id, Arc::downgrade(&new));
+    new
 }
 
 fn id_of_terms(record: &InventoryRecord) -> TermsId {

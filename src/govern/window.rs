@@ -37,8 +37,6 @@ struct Narrow {
     units: u64,
     /// Oldest first.
     values: Ring,
-    /// Digits of the sum behind the point: the most that any value had since the window was empty.
-    scale: u8,
 }
 
 /// What any decimals need; as stored.
@@ -120,19 +118,19 @@ impl Narrow {
             self.values.pop_front();
             if self.units == 0 {
                 // As decimals have it: of zero and zero the second is the difference.
-                self.scale = oldest.scale();
+                self.values.sum_scale = oldest.scale();
             } else {
-                self.units -= oldest.units_at(self.scale);
+                self.units -= oldest.units_at(self.values.sum_scale);
             }
         }
         if self.values.is_empty() {
-            (self.units, self.scale) = (0, 0);
+            (self.units, self.values.sum_scale) = (0, 0);
         }
         self.sum()
     }
 
     fn sum(&self) -> Decimal {
-        Decimal::new(self.units.cast_signed(), self.scale.into())
+        Decimal::new(self.units.cast_signed(), self.values.sum_scale.into())
     }
 
     /// `None`, and nothing has changed but the way in which it is held, if the value needs more room.
@@ -140,25 +138,22 @@ impl Narrow {
         if self.values.is_empty() {
             self.base_ms = now_ms;
         }
-        let packed = match Packed::new(now_ms.checked_sub(self.base_ms)?, value) {
-            Some(packed) => packed,
+        let packed = Packed::new(now_ms.checked_sub(self.base_ms)?, value).or_else(|| {
             // Perhaps the base lies far back.
-            None => {
-                self.rebase()?;
-                Packed::new(now_ms.checked_sub(self.base_ms)?, value)?
-            }
-        };
+            self.rebase()?;
+            Packed::new(now_ms.checked_sub(self.base_ms)?, value)
+        })?;
         let joined = if self.values.len() == VALUES_MAX { Some(self.values.front()?.joined(self.values.second()?)?) } else { None };
         // As decimals have it: a sum of zero has no digits of its own.
-        let scale = if self.units == 0 { packed.scale() } else { self.scale.max(packed.scale()) };
-        let before = self.units.checked_mul(10_u64.pow(scale.saturating_sub(self.scale).into()))?;
+        let scale = if self.units == 0 { packed.scale() } else { self.values.sum_scale.max(packed.scale()) };
+        let before = self.units.checked_mul(10_u64.pow(scale.saturating_sub(self.values.sum_scale).into()))?;
         let units = before.checked_add(packed.units_at(scale)).filter(|units| *units <= UNITS_MAX)?;
         if let Some(joined) = joined {
             self.values.pop_front();
             self.values.set_front(joined);
         }
         self.values.push_back(packed);
-        (self.units, self.scale) = (units, scale);
+        (self.units, self.values.sum_scale) = (units, scale);
         Some(())
     }
 
@@ -185,9 +180,10 @@ impl Narrow {
             narrow.add(*arrived, *value)?;
         }
         // What has left may have had more digits.
-        let scale = u8::try_from(wide.sum.scale()).ok().filter(|scale| (narrow.scale..8).contains(scale))?;
-        narrow.units = narrow.units.checked_mul(10_u64.pow((scale - narrow.scale).into())).filter(|units| *units <= UNITS_MAX)?;
-        narrow.scale = scale;
+        let scale = u8::try_from(wide.sum.scale()).ok().filter(|scale| (narrow.values.sum_scale..8).contains(scale))?;
+        narrow.units =
+            narrow.units.checked_mul(10_u64.pow((scale - narrow.values.sum_scale).into())).filter(|units| *units <= UNITS_MAX)?;
+        narrow.values.sum_scale = scale;
         (narrow.sum().serialize() == wide.sum.serialize()).then_some(narrow)
     }
 }

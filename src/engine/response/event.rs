@@ -9,7 +9,7 @@ use crate::finding::audit_record::{AuditRecord, What};
 use crate::finding::step_up_request::DecisionRequired;
 use crate::finding::{Decision, Kind, PolicyShown};
 use crate::govern::control::{AgentStateRecord, Confirmation, EnforcementState};
-use crate::govern::{Draft, Tables, Violation};
+use crate::govern::{Draft, Recorded, Tables, Violation};
 
 /// What was made of an action.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +22,8 @@ pub struct Responded {
     pub asks_by_state: bool,
     /// The agent's state forbids every action, and this one waits in vain.
     pub is_stopped: bool,
-    /// [`crate::govern::Judgement::limit`].
-    pub limit: Option<usize>,
-    /// [`crate::govern::Judgement::is_recorded`].
-    pub is_recorded: bool,
+    /// What its agent's contract says of its record.
+    pub recorded: Recorded,
 }
 
 impl Engine {

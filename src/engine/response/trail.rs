@@ -5,7 +5,7 @@ use super::super::{Engine, EventScore, Output, ScoreState, step_up};
 use crate::event::{Event, Status};
 use crate::finding::audit_record::{AuditRecord, What};
 use crate::finding::{Activity, Decision, Finding, PolicyShown, StepUpRequest};
-use crate::govern::Tables;
+use crate::govern::{Recorded, Tables};
 
 impl Engine {
     /// Puts a record at the end of this shard's chain.
@@ -85,8 +85,7 @@ fn decided(
     if score.state == ScoreState::Unscorable {
         return None;
     }
-    let limit = at_hand.and_then(|at_hand| at_hand.limit);
-    let wants_all = at_hand.is_some_and(|at_hand| at_hand.is_recorded);
+    let Recorded { limit, is_every } = at_hand.map(|at_hand| at_hand.recorded).unwrap_or_default();
     let covered = at_hand.and_then(|at_hand| at_hand.request_id.clone());
     // An action that waits is told what its agent's state says of it too.
     let by_state = match at_hand {
@@ -95,7 +94,7 @@ fn decided(
         _ => Decision::Allow,
     };
     let decision = score.decision.max(by_state);
-    if decision == Decision::Allow && told.is_none() && limit.is_none() && covered.is_none() && !wants_all {
+    if decision == Decision::Allow && told.is_none() && limit.is_none() && covered.is_none() && !is_every {
         return None;
     }
     let held = event.status == Some(Status::Denied);
