@@ -400,7 +400,8 @@ mod tests {
 
     #[test]
     fn a_stored_cell_is_the_one_that_was_stored() {
-        let stored = r#"{"moments":{"n":3.0,"mean":1.0,"squares":0.5},"weights":[0.5,0.1,0.4],"histogram":[[-2,1],[2,2]],"histogram_total":3}"#;
+        let stored =
+            r#"{"moments":{"n":3.0,"mean":1.0,"squares":0.5},"weights":[0.5,0.1,0.4],"histogram":[[-2,1],[2,2]],"histogram_total":3}"#;
         assert_eq!(serde_json::to_string(&serde_json::from_str::<Cell>(stored).unwrap()).unwrap(), stored);
     }
 

@@ -86,7 +86,7 @@ impl Detector {
 
     /// Scores an event against what was known before it, and moves its session on. `bytes_out` is as the event gave it.
     pub fn score(&self, session: &mut OpenSession, observation: &Observation, bytes_out: Option<u64>) -> EventReading {
-        let mut ratios = Ratios::new();
+        let mut ratios = Ratios::default();
         session.families.step();
         self.read_sequence(session, observation.tool, &mut ratios);
         if let Some(status) = observation.status() {
@@ -123,7 +123,7 @@ impl Detector {
 
     /// Scores the end of the session. Call once, before [`Detector::close`].
     pub fn score_end(&self, session: &mut OpenSession) -> (EventReading, StoredScores) {
-        let mut ratios = Ratios::new();
+        let mut ratios = Ratios::default();
         session.families.step();
         self.read_sequence(session, END, &mut ratios);
         let logarithms = ratios.logarithms();
@@ -232,8 +232,7 @@ impl Detector {
         #[expect(clippy::cast_precision_loss, reason = "the total is taken as a logarithm")]
         let bytes = bytes_out.unwrap_or(0) as f64;
         session.bytes_out += bytes;
-        (session.bytes_out > 0.0)
-            .then(|| length::total_ratio(session.bytes_out, &self.model.predict_bytes(session.agent, session.group)))
+        (session.bytes_out > 0.0).then(|| length::total_ratio(session.bytes_out, &self.model.predict_bytes(session.agent, session.group)))
     }
 
     fn fuse(&self, session: &OpenSession, measured: &Measured, writes: bool) -> EventReading {

@@ -85,11 +85,7 @@ pub fn expected(
         .map_or(in_group, |node| version_prior(f64::from(node.count(value)), f64::from(node.total()), in_group));
     let own = sequence::probability(&model.agent(agent).counts.attributes, context, value, before);
     let probability = if group.is_some() { (1.0 - group_share) * own + group_share * in_group } else { own };
-    let ratio = if count == 0 {
-        0.5 / (probability / unit).min(1.0)
-    } else {
-        (0.3 * anywhere + 0.3 * unit) / probability
-    };
+    let ratio = if count == 0 { 0.5 / (probability / unit).min(1.0) } else { (0.3 * anywhere + 0.3 * unit) / probability };
     Expected { probability, agent: own, group: in_group, ratio }
 }
 

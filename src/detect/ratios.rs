@@ -28,13 +28,14 @@ pub struct Ratios {
     raised: [bool; 2],
 }
 
-impl Ratios {
+impl Default for Ratios {
     /// Of nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { ratios: [1.0; ALL], present: 0, has_loop: false, raised: [false; 2] }
     }
+}
 
+impl Ratios {
     /// `Q/P` of a channel.
     pub fn set_channel(&mut self, channel: Channel, ratio: f64) {
         self.ratios[channel as usize] = ratio;
@@ -86,7 +87,7 @@ impl Logarithms<'_> {
     /// Raw scores by channel number, and which there are.
     #[must_use]
     pub fn raws(&self) -> (u16, &[f64; PLACES]) {
-        (self.0.present, self.0.ratios.first_chunk().expect("there are more ratios than channels"))
+        (self.0.present, &self.0.ratios.as_chunks().0[0])
     }
 
     /// What the event says for the group and against the agent; `cap` is that of the tool and of each attribute.
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_was_not_set_says_nothing() {
-        let mut ratios = Ratios::new();
+        let mut ratios = Ratios::default();
         let logarithms = ratios.logarithms();
         assert_eq!(logarithms.raws().0, 0);
         assert!(logarithms.identity(3.0).abs() < 1e-300);
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_ratio_has_its_own_place_and_identity_its_caps() {
-        let mut ratios = Ratios::new();
+        let mut ratios = Ratios::default();
         for (channel, step) in Channel::ALL.into_iter().zip(1..) {
             ratios.set_channel(channel, f64::from(step));
         }

@@ -202,7 +202,21 @@ mod tests {
 
     #[test]
     fn lists_say_what_single_numbers_say_at_the_ends_too() {
-        check_lists(&[0.0, -1e300, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324, -1.0, 1.0, 709.9, -745.1, f64::MIN_POSITIVE, 3.0]);
+        check_lists(&[
+            0.0,
+            -1e300,
+            1e300,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+            5e-324,
+            -1.0,
+            1.0,
+            709.9,
+            -745.1,
+            f64::MIN_POSITIVE,
+            3.0,
+        ]);
     }
 
     #[test]

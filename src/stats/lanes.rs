@@ -65,10 +65,7 @@ pub trait Kernel {
 pub fn run<K: Kernel>(kernel: K) -> K::Answer {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
-        #[expect(
-            unsafe_code,
-            reason = "the processor was just asked for the only feature that the function needs; it is safe otherwise"
-        )]
+        #[expect(unsafe_code, reason = "the processor was just asked for the only feature that the function needs; it is safe otherwise")]
         return unsafe { avx2::run(kernel) };
     }
     kernel.run::<Plain>()
@@ -224,10 +221,10 @@ impl Four for Plain {
 )]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256d, __m256i, _CMP_GT_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm256_add_epi64, _mm256_add_pd, _mm256_and_pd, _mm256_and_si256, _mm256_blendv_pd,
-        _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_cmp_pd, _mm256_div_pd, _mm256_loadu_pd, _mm256_max_pd, _mm256_min_pd,
-        _mm256_movemask_pd, _mm256_mul_pd, _mm256_or_si256, _mm256_set1_epi64x, _mm256_set1_pd, _mm256_slli_epi64, _mm256_srli_epi64,
-        _mm256_storeu_pd, _mm256_sub_epi64, _mm256_sub_pd,
+        __m256d, __m256i, _CMP_GT_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm256_add_epi64, _mm256_add_pd, _mm256_and_pd, _mm256_and_si256,
+        _mm256_blendv_pd, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_cmp_pd, _mm256_div_pd, _mm256_loadu_pd, _mm256_max_pd,
+        _mm256_min_pd, _mm256_movemask_pd, _mm256_mul_pd, _mm256_or_si256, _mm256_set1_epi64x, _mm256_set1_pd, _mm256_slli_epi64,
+        _mm256_srli_epi64, _mm256_storeu_pd, _mm256_sub_epi64, _mm256_sub_pd,
     };
     use std::ops::{Add, Div, Mul, Sub};
 

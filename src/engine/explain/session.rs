@@ -104,7 +104,9 @@ pub fn of_end(
 
 /// The size or duration with most evidence; without any, the sequence.
 fn loudest_metric(told: &Told<'_>) -> Channel {
-    told.reading.channels.present()
+    told.reading
+        .channels
+        .present()
         .filter(|(channel, _)| channel.metric().is_some_and(|metric| metric != Metric::Gap))
         .max_by(|a, b| a.1.e.total_cmp(&b.1.e))
         .map_or(Channel::Sequence, |(channel, _)| channel)
@@ -152,9 +154,7 @@ fn total(told: &Told<'_>) -> Draft {
 
 fn identity(told: &Told<'_>) -> Draft {
     let group = told.session.group.map_or("", |group| &told.detector.model.group(group).name);
-    let telling = told.reading.channels.present()
-        .max_by(|a, b| a.1.e.total_cmp(&b.1.e))
-        .map_or(Channel::Sequence, |(channel, _)| channel);
+    let telling = told.reading.channels.present().max_by(|a, b| a.1.e.total_cmp(&b.1.e)).map_or(Channel::Sequence, |(channel, _)| channel);
     let most_telling = draft(told, telling);
     let fits = told.session.families.identity_level();
     let mut detail = Map::new();
