@@ -8,7 +8,7 @@ use gaitkeeper::baseline::attribute::target_class;
 use gaitkeeper::baseline::session_totals::{SessionTotals, length_bin};
 use gaitkeeper::baseline::volume::{Cell, Densities, Predictive, Prior, SharedCell, SharedMetric};
 use gaitkeeper::baseline::write_verbs::is_write;
-use gaitkeeper::detect::persistence::Persistence;
+use gaitkeeper::detect::persistence::{Persistence, loop_ratio};
 use gaitkeeper::detect::{length, volume};
 use gaitkeeper::stats::calibrator::{CHANNEL, Calibrator, FAMILY};
 use gaitkeeper::stats::count_node::CountNode;
@@ -207,8 +207,8 @@ fn loops(given: &Value) -> Value {
         .expect("steps")
         .iter()
         .map(|step| {
-            persistence.feed_loop(number(&step[0]), step[1].as_bool().expect("a flag"));
-            persistence.level().expect("fed")
+            persistence.feed_loop(loop_ratio(number(&step[0]), step[1].as_bool().expect("a flag")).ln());
+            persistence.ratio().expect("fed").ln()
         })
         .collect();
     // With one sum fed the level is W − ln 7.
