@@ -162,7 +162,9 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
                 if ahead {
                     let state = |at: usize| agents.get(at).map(|agent| &states[*agent]);
                     state(at + 2).into_iter().for_each(AgentState::prefetch);
-                    state(at + 1).into_iter().for_each(|state| judge.prefetch_rest(state));
+                    if let Some(state) = state(at + 1) {
+                        judge.prefetch_rest(state);
+                    }
                 }
                 now_ms = event.ts.max(now_ms);
                 judge.judge(event, now_ms, &mut states[agents[at]], tables, &mut judgement);

@@ -22,7 +22,7 @@ const ALL: usize = IDENTITY_VALUES + METRICS;
 /// Gathers; what is not there stays at 1, whose logarithm is 0.
 #[derive(Debug)]
 pub struct Ratios {
-    ratios: [f64; ALL],
+    values: [f64; ALL],
     present: u16,
     has_loop: bool,
     raised: [bool; 2],
@@ -31,20 +31,20 @@ pub struct Ratios {
 impl Default for Ratios {
     /// Of nothing yet.
     fn default() -> Self {
-        Self { ratios: [1.0; ALL], present: 0, has_loop: false, raised: [false; 2] }
+        Self { values: [1.0; ALL], present: 0, has_loop: false, raised: [false; 2] }
     }
 }
 
 impl Ratios {
     /// `Q/P` of a channel.
     pub fn set_channel(&mut self, channel: Channel, ratio: f64) {
-        self.ratios[channel as usize] = ratio;
+        self.values[channel as usize] = ratio;
         self.present |= 1 << channel as u16;
     }
 
     /// How much better a loop explains the tool.
     pub fn set_loop(&mut self, ratio: f64) {
-        self.ratios[LOOP] = ratio;
+        self.values[LOOP] = ratio;
         self.has_loop = true;
     }
 
@@ -52,29 +52,29 @@ impl Ratios {
     pub fn set_raised(&mut self, metric: Metric, ratios: [f64; 3]) {
         let is_duration = metric == Metric::Duration;
         let first = if is_duration { RAISED_DURATIONS } else { RAISED_SIZES };
-        self.ratios[first..first + 3].copy_from_slice(&ratios);
+        self.values[first..first + 3].copy_from_slice(&ratios);
         self.raised[usize::from(is_duration)] = true;
     }
 
     /// How much better the group explains the tool than the agent.
     pub fn set_tool_identity(&mut self, ratio: f64) {
-        self.ratios[IDENTITY] = ratio;
+        self.values[IDENTITY] = ratio;
     }
 
     /// The same of an attribute.
     pub fn set_attribute_identity(&mut self, attribute: Attribute, ratio: f64) {
-        self.ratios[IDENTITY + 1 + attribute as usize] = ratio;
+        self.values[IDENTITY + 1 + attribute as usize] = ratio;
     }
 
     /// The same of a quantity.
     pub fn set_value_identity(&mut self, metric: Metric, ratio: f64) {
-        self.ratios[IDENTITY_VALUES + metric as usize] = ratio;
+        self.values[IDENTITY_VALUES + metric as usize] = ratio;
     }
 
     /// Takes the logarithms of all.
     #[must_use]
     pub fn logarithms(&mut self) -> Logarithms<'_> {
-        elementary::ln_all(&mut self.ratios);
+        elementary::ln_all(&mut self.values);
         Logarithms(self)
     }
 }
@@ -87,22 +87,22 @@ impl Logarithms<'_> {
     /// Raw scores by channel number, and which there are.
     #[must_use]
     pub fn raws(&self) -> (u16, &[f64; PLACES]) {
-        (self.0.present, &self.0.ratios.as_chunks().0[0])
+        (self.0.present, &self.0.values.as_chunks().0[0])
     }
 
     /// What the event says for the group and against the agent; `cap` is that of the tool and of each attribute.
     #[must_use]
     pub fn identity(&self, cap: f64) -> f64 {
-        let (facts, values) = self.0.ratios[IDENTITY..].split_at(IDENTITY_VALUES - IDENTITY);
+        let (facts, values) = self.0.values[IDENTITY..].split_at(IDENTITY_VALUES - IDENTITY);
         let sum = facts.iter().fold(0.0, |sum, ln_ratio| sum + ln_ratio.clamp(-cap, cap));
         values.iter().fold(sum, |sum, ln_ratio| sum + ln_ratio.clamp(-IDENTITY_VALUE_CAP, IDENTITY_VALUE_CAP))
     }
 
     /// Tells what persists.
     pub fn feed_persistence(&self, families: &mut Families) {
-        let three = |first: usize| [self.0.ratios[first], self.0.ratios[first + 1], self.0.ratios[first + 2]];
+        let three = |first: usize| [self.0.values[first], self.0.values[first + 1], self.0.values[first + 2]];
         if self.0.has_loop {
-            families.persistence.feed_loop(self.0.ratios[LOOP]);
+            families.persistence.feed_loop(self.0.values[LOOP]);
         }
         for (metric, first) in [(Metric::BytesOut, RAISED_SIZES), (Metric::Duration, RAISED_DURATIONS)] {
             if self.0.raised[usize::from(metric == Metric::Duration)] {

@@ -84,7 +84,9 @@ impl Kernel for Exp<'_> {
         for four in fours {
             *four = exp_of(F::load(four)).store();
         }
-        rest.iter_mut().for_each(|x| *x = exp(*x));
+        for x in rest {
+            *x = exp(*x);
+        }
     }
 }
 
@@ -98,7 +100,9 @@ impl Kernel for Ln<'_> {
         for four in fours {
             *four = ln_of(F::load(four)).store();
         }
-        rest.iter_mut().for_each(|x| *x = ln(*x));
+        for x in rest {
+            *x = ln(*x);
+        }
     }
 }
 

@@ -51,7 +51,7 @@ fn bounded<L: Lanes>(ratio: L, e: L) -> L {
 mod tests {
     use super::{channel_e_value, e_value};
     use crate::stats::elementary::exp_of;
-    use crate::stats::lanes::{Four, Kernel, Lanes, run, tests::check_forms};
+    use crate::stats::lanes::{Four, Kernel, run, tests::check_forms};
 
     #[test]
     fn e_integrates_to_at_most_one_below_its_clip() {

@@ -11,14 +11,18 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     /// Applies what looks at the bits to each number, and gives the two numbers that come out.
     fn split(self, how: Split) -> (Self, Self);
     /// `floor` where a number is below it; NaN stays.
+    #[must_use]
     fn at_least(self, floor: Self) -> Self;
     /// `cap` where a number is above it; NaN stays.
+    #[must_use]
     fn at_most(self, cap: Self) -> Self;
     /// `then` where the number is below `bound`, else `otherwise`.
+    #[must_use]
     fn below(self, bound: Self, then: Self, otherwise: Self) -> Self;
     /// Whether all numbers are positive and neither subnormal, infinite nor NaN.
     fn are_normal(self) -> bool;
     /// A function that knows one number only.
+    #[must_use]
     fn each(self, function: fn(f64) -> f64) -> Self;
 }
 

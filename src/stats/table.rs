@@ -44,7 +44,7 @@ impl From<u64> for Hashed {
     #[inline]
     fn from(key: u64) -> Self {
         let product = (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half, whose bits depend on all of the key")]
+        // The upper half, whose bits depend on all of the key.
         let hash = ((product ^ product >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32) as u32;
         Self { key, hash }
     }

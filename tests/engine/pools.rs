@@ -85,7 +85,7 @@ fn transitions(engine: &Engine) -> BTreeMap<(String, String, String), u32> {
     let groups = model.groups.iter().map(|group| (&*group.name, &group.counts));
     for (level, shared) in groups.chain([("(population)", &model.population.counts)]) {
         for last in 0..1_000 {
-            let Some(node) = shared.sequence.get(&order_1(last)) else { continue };
+            let Some(node) = shared.sequence.get(order_1(last)) else { continue };
             for (tool, count) in node.iter() {
                 let names = (level.to_owned(), model.tools.name(last).to_owned(), model.tools.name(tool).to_owned());
                 counts.insert(names, count.into());
