@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Form of the parts. A part begins with it; what an older version wrote stays readable.
-pub const VERSION: u8 = 1;
+/// Form of the parts. A part begins with it; what an older version wrote stays readable. In the first the bins of a histogram stood in
+/// the order in which they were first filled, since then in their own: both are read alike.
+pub const VERSION: u8 = 2;
 
 /// Which part of an engine's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -120,7 +121,7 @@ pub(super) fn written(value: &impl Serialize) -> Vec<u8> {
 pub(super) fn read<T: DeserializeOwned>(part: &Part) -> Result<T, RestoreError> {
     let name = part.name;
     let (&version, bytes) = part.bytes.split_first().ok_or(RestoreError::Empty { name })?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(RestoreError::Version { name, actual: version });
     }
     postcard::from_bytes(bytes).map_err(|source| RestoreError::Unreadable { name, source })
