@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -21,8 +21,9 @@ use gaitkeeper::stats::calibrator::{CHANNEL, Calibrator};
 use gaitkeeper::stats::count_node::CountNode;
 use gaitkeeper::stats::hash;
 use gaitkeeper::stats::student_t::{StudentT, to_normal};
-use rustix::time::{ClockId, clock_gettime};
 
+#[path = "throughput/clock.rs"]
+mod clock;
 #[path = "throughput/world.rs"]
 mod world;
 
@@ -157,19 +158,19 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
     let mut next_slice = || {
         let took = contracts.with_slice(|events, tables| {
             let agents: Vec<usize> = events.iter().map(|event| number_of(&event.agent_id)).collect();
-            let begin = cpu_now();
-            for (at, event) in events.iter().enumerate() {
-                if ahead {
-                    let state = |at: usize| agents.get(at).map(|agent| &states[*agent]);
-                    state(at + 2).into_iter().for_each(AgentState::prefetch);
-                    if let Some(state) = state(at + 1) {
-                        judge.prefetch_rest(state);
+            cpu_time(|| {
+                for (at, event) in events.iter().enumerate() {
+                    if ahead {
+                        let state = |at: usize| agents.get(at).map(|agent| &states[*agent]);
+                        state(at + 2).into_iter().for_each(AgentState::prefetch);
+                        if let Some(state) = state(at + 1) {
+                            judge.prefetch_rest(state);
+                        }
                     }
+                    now_ms = event.ts.max(now_ms);
+                    judge.judge(event, now_ms, &mut states[agents[at]], tables, &mut judgement);
                 }
-                now_ms = event.ts.max(now_ms);
-                judge.judge(event, now_ms, &mut states[agents[at]], tables, &mut judgement);
-            }
-            cpu_now().saturating_sub(begin)
+            })
         });
         broken += judgement.violations.len();
         judgement.violations.clear();
@@ -178,14 +179,10 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
     };
     let mut group = criterion.benchmark_group("declared rules");
     group.throughput(Throughput::Elements(SLICE as u64));
-    let mut is_warm = false;
+    let warming_up = Once::new();
     group.bench_function(name, |bencher| {
         // Only here, so that what a filter leaves out takes no time.
-        if !std::mem::replace(&mut is_warm, true) {
-            for _ in 0..WARM / SLICE {
-                next_slice();
-            }
-        }
+        warming_up.call_once(|| (0..WARM / SLICE).map(|_| next_slice()).for_each(drop));
         bencher.iter_custom(|rounds| (0..rounds).map(|_| next_slice()).sum());
     });
     group.finish();
@@ -200,11 +197,11 @@ fn declared_in_engine(criterion: &mut Criterion, name: &str, contracts: &mut Con
     let mut slice_of = |declared: bool| {
         contracts.with_slice(|events, tables| {
             let tables = if declared { tables } else { &without };
-            let begin = cpu_now();
-            for event in events {
-                engine.on_event(event, tables, &mut outputs);
-            }
-            let took = cpu_now().saturating_sub(begin);
+            let took = cpu_time(|| {
+                for event in events {
+                    engine.on_event(event, tables, &mut outputs);
+                }
+            });
             broken +=
                 outputs.drain(..).filter(|output| matches!(output, Output::Finding(finding) if finding.policy.id == "contract")).count();
             took
@@ -213,13 +210,9 @@ fn declared_in_engine(criterion: &mut Criterion, name: &str, contracts: &mut Con
     let mut group = criterion.benchmark_group("declared rules");
     group.throughput(Throughput::Elements(SLICE as u64));
     group.sample_size(30).measurement_time(Duration::from_secs(20));
-    let mut is_warm = false;
+    let warming_up = Once::new();
     group.bench_function(name, |bencher| {
-        if !std::mem::replace(&mut is_warm, true) {
-            for _ in 0..WARM / SLICE {
-                slice_of(true);
-            }
-        }
+        warming_up.call_once(|| (0..WARM / SLICE).map(|_| slice_of(true)).for_each(drop));
         bencher.iter_custom(|rounds| {
             let (mut with, mut bare) = (Duration::ZERO, Duration::ZERO);
             for round in 0..2 * rounds {
@@ -234,10 +227,9 @@ fn declared_in_engine(criterion: &mut Criterion, name: &str, contracts: &mut Con
     assert_eq!(broken, 0, "what breaks a rule is not the common path");
 }
 
-/// CPU time of this thread: what others do on a shared machine is not the event's cost.
-fn cpu_now() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::from_secs(now.tv_sec.cast_unsigned()) + Duration::from_nanos(now.tv_nsec.cast_unsigned())
+/// CPU time: what others do on a shared machine is not the event's cost.
+fn cpu_time(work: impl FnOnce()) -> Duration {
+    Duration::from_secs_f64(clock::measure(work).0.cpu_ns / 1e9)
 }
 
 /// The number at the end of an agent's name.

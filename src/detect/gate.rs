@@ -137,8 +137,8 @@ impl Detector {
         let sealed = self.learning.is_sealed(self.model.agent(session.agent).sessions);
         let pins_apply = sealed && session.stratum != Stratum::New;
         let odd = p < QUARANTINE_BELOW;
-        let pin_hit =
-            pins_apply && self.learning.pins.any(owner) && session.facts().any(|(fact, _)| self.learning.pins.contains(owner, fact));
+        let pins = self.learning.pins.of(owner).filter(|_| pins_apply);
+        let pin_hit = pins.is_some_and(|pins| session.facts().any(|(fact, _)| pins.contains(fact)));
         let mut new_pins = Vec::new();
         if pins_apply && odd {
             for (fact, _) in session.facts().filter(|(_, loud)| *loud) {

@@ -74,37 +74,28 @@ pub fn ln_1p(x: f64) -> f64 {
     x * (1.0 - (2..=TERMS).rev().fold(0.0, |sum, term| (1.0 / f64::from(term) - sum) * x))
 }
 
-struct Exp<'a>(&'a mut [f64]);
+/// A function of one number over a slice: four by four within a kernel, the rest by the function itself.
+macro_rules! over_slice {
+    ($name:ident, $within_kernel:ident, $of_one:ident) => {
+        struct $name<'a>(&'a mut [f64]);
 
-impl Kernel for Exp<'_> {
-    type Answer = ();
-    #[inline(always)]
-    fn run<F: Four>(self) {
-        let (fours, rest) = self.0.as_chunks_mut::<4>();
-        for four in fours {
-            *four = exp_of(F::load(four)).store();
+        impl Kernel for $name<'_> {
+            type Answer = ();
+            #[inline(always)]
+            fn run<F: Four>(self) {
+                let (fours, rest) = self.0.as_chunks_mut::<4>();
+                for four in fours {
+                    *four = $within_kernel(F::load(four)).store();
+                }
+                for x in rest {
+                    *x = $of_one(*x);
+                }
+            }
         }
-        for x in rest {
-            *x = exp(*x);
-        }
-    }
+    };
 }
-
-struct Ln<'a>(&'a mut [f64]);
-
-impl Kernel for Ln<'_> {
-    type Answer = ();
-    #[inline(always)]
-    fn run<F: Four>(self) {
-        let (fours, rest) = self.0.as_chunks_mut::<4>();
-        for four in fours {
-            *four = ln_of(F::load(four)).store();
-        }
-        for x in rest {
-            *x = ln(*x);
-        }
-    }
-}
+over_slice!(Exp, exp_of, exp);
+over_slice!(Ln, ln_of, ln);
 
 /// [`exp`] within a kernel.
 #[inline(always)]
