@@ -11,7 +11,7 @@ use super::population::Population;
 use super::texts::Texts;
 use super::tools::Tools;
 use super::{Attribute, Metric, ToolId};
-use crate::baseline::volume::{Cell, Predictive, Prior, cell_key};
+use crate::baseline::volume::{Cell, Predictive, Prior, SharedCell, cell_key};
 use crate::stats::table::Hashed;
 
 /// Number of an agent's baseline within its shard.
@@ -127,7 +127,7 @@ impl Model {
         self.agent(index).parent.map(|parent| self.agent(parent))
     }
 
-    /// What the next value of `metric` should look like, with the agent's own cell.
+    /// What the next value of `metric` should look like, with the agent's own cell and its group's.
     #[must_use]
     pub fn predict(
         &self,
@@ -136,13 +136,13 @@ impl Model {
         metric: Metric,
         tool: ToolId,
         status: u8,
-    ) -> (Predictive, Option<&Cell>) {
+    ) -> (Predictive, Option<&Cell>, Option<&SharedCell>) {
         let key = Hashed::from(cell_key(metric, tool, status));
         let own = self.agent(agent).cells.get(key);
         let parent = self.parent(agent).and_then(|parent| parent.cells.get(key)).map(|cell| cell.moments);
-        let prior = Prior::of_population(self.population.cells.get(key), &self.population.metrics[metric as usize].cell)
-            .in_group(group.and_then(|group| self.group(group).cells.get(key)));
-        (prior.predict(own, parent), own)
+        let of_group = group.and_then(|group| self.group(group).cells.get(key));
+        let prior = Prior::of_population(self.population.cells.get(key), &self.population.metrics[metric as usize].cell).in_group(of_group);
+        (prior.predict(own, parent), own, of_group)
     }
 
     /// What the length of the next session should look like, as `ln(1 + events)`.

@@ -14,7 +14,7 @@ use super::volume::{Compared, Likelihoods};
 use super::{cadence, novelty, outcome};
 use crate::baseline::sequence::{self as contexts, History, ORDER_0};
 use crate::baseline::tools::END;
-use crate::baseline::volume::{Densities, cell_key};
+use crate::baseline::volume::Densities;
 use crate::baseline::{AgentIndex, GroupIndex, Metric, Model, Observation, ToolId};
 use crate::config::Detect;
 use crate::stats::elementary;
@@ -199,7 +199,7 @@ impl Detector {
         let status = observation.status_or_ok();
         let mut compared = Compared::default();
         for (metric, value) in observation.values() {
-            let (predictive, own) = self.model.predict(session.agent, session.group, metric, observation.tool, status);
+            let (predictive, own, of_group) = self.model.predict(session.agent, session.group, metric, observation.tool, status);
             let Likelihoods { densities, ratio, raised } = match metric {
                 Metric::Gap => Likelihoods {
                     densities: Densities::of(value, &predictive, own),
@@ -213,8 +213,7 @@ impl Detector {
                 ratios.set_raised(metric, raised);
             }
             if own.is_some_and(|own| own.moments.n >= 5.0)
-                && let Some(group) = session.group
-                && let Some(cell) = self.model.group(group).cells.get(cell_key(metric, observation.tool, status))
+                && let Some(cell) = of_group
                 && cell.balanced.n >= 10.0
             {
                 compared.add(metric, value, &cell.balanced, densities.mixture);

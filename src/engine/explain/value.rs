@@ -11,7 +11,7 @@ use crate::stats::student_t::quantile_99;
 /// The measured value against median and 99th percentile.
 pub(super) fn draft(told: &Told<'_>, metric: Metric) -> Draft {
     let status = told.observation.status_or_ok();
-    let (predictive, own) = told.detector.model.predict(told.session.agent, told.session.group, metric, told.observation.tool, status);
+    let (predictive, own, _) = told.detector.model.predict(told.session.agent, told.session.group, metric, told.observation.tool, status);
     let value = told.observation.value(metric).map_or(0.0, |log| unscale(metric, log));
     let Usual { median, p99, n } = Usual::of(metric, &predictive, own);
     let (shown, median_shown, p99_shown) = (format::value(metric, value), format::value(metric, median), format::value(metric, p99));
