@@ -1,6 +1,7 @@
 //! A steady load for long, with instances and the broker killed under it: memory, threads and descriptors of the instance that
 //! stays must not grow, and the lag must return to zero.
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use gaitkeeper::config::Config;
 use gaitkeeper::workbench::generate::Generated;
 use rdkafka::producer::Producer;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, SESSION};
 use crate::contender::{self, Process};
 use crate::ground::{self, Onlooker, WITHIN};
 use crate::measure::{conditions, descriptors, median, quantile, status};
@@ -49,7 +50,7 @@ struct Verdict {
 }
 
 pub fn run(minutes: u64, rate: u64, write: bool) -> ExitCode {
-    let Some(mut broker) = Broker::private("soak") else { return ExitCode::SUCCESS };
+    let Some(mut broker) = Broker::private("soak", SESSION) else { return ExitCode::SUCCESS };
     let conditions = conditions();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut config = ground::config(&broker, "");
@@ -100,7 +101,13 @@ pub fn run(minutes: u64, rate: u64, write: bool) -> ExitCode {
         lines.push(format!("- {}: {says}", if *holds { "holds" } else { "VIOLATED" }));
     }
     operations::publish("soak", &lines.join("\n"), write);
-    if verdicts.iter().all(|verdict| verdict.holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if verdicts.iter().all(|verdict| verdict.holds) {
+        return ExitCode::SUCCESS;
+    }
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/kafka/soak.log");
+    fs::copy(broker.log(), &kept).expect("the target folder is writable");
+    println!("what the broker said is in {}", kept.display());
+    ExitCode::FAILURE
 }
 
 fn start(config: &Config, folder: &Path, name: &str) -> Process {

@@ -20,6 +20,8 @@ const JAVA_OLDEST: u32 = 17;
 const CLUSTER_ID: &str = "Z2FpdGtlZXBlci10ZXN0cw";
 /// A busy machine needs far longer than the usual four seconds.
 const START_WITHIN: Duration = Duration::from_mins(5);
+/// How long the controller lets a broker be silent: Kafka's own default. A broker that was killed is let in again after that.
+pub const SESSION: Duration = Duration::from_secs(9);
 
 /// Kafka brings the logging facade and the back end; the binding between them is missing, and without it there is no log at all.
 const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -52,9 +54,12 @@ rootLogger.level = WARN
 rootLogger.appenderRef.out.ref = out
 logger.start.name = kafka.server.KafkaRaftServer
 logger.start.level = INFO
+logger.groups.name = org.apache.kafka.coordinator
+logger.groups.level = INFO
 ";
 
-/// Small internal topics, quick rebalances and quick aborts: what makes tests short.
+/// Small internal topics, quick rebalances and quick aborts: what makes tests short. The groups' topic is compacted often, so that a
+/// broker that comes back has little to load of it.
 const PROPERTIES: &str = "\
 process.roles=broker,controller
 node.id=1
@@ -71,6 +76,7 @@ default.replication.factor=1
 min.insync.replicas=1
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
+offsets.topic.segment.bytes=1048576
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
@@ -100,7 +106,7 @@ broker.heartbeat.interval.ms=@HEARTBEAT@
 /// Runs the broker until the word `kill` comes over the pipe or the pipe closes, then kills it; without the word it removes the folder
 /// too. Until then it freezes and thaws it by these words. An interrupt reaches every process in the foreground, so it is ignored
 /// here: the tests end by it, and that closes the pipe.
-const KEEP: &str = r#"trap '' INT; folder=$1; shift; "$@" </dev/null >"$folder/log" 2>&1 & broker=$!
+const KEEP: &str = r#"trap '' INT; folder=$1; shift; "$@" </dev/null >>"$folder/log" 2>&1 & broker=$!
 while read -r word; do case $word in freeze) kill -STOP $broker;; thaw) kill -CONT $broker;; *) break;; esac; done
 kill -9 $broker; wait; [ -n "$word" ] || rm -rf "$folder""#;
 
@@ -124,7 +130,7 @@ impl Broker {
     /// When the broker does not start, or is unavailable while `GAITKEEPER_TEST_KAFKA=require`.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Result<Broker, String>> = OnceLock::new();
-        available(SHARED.get_or_init(|| jars().map(|jars| Self::start("shared", &jars, 9_000))).as_ref())
+        available(SHARED.get_or_init(|| jars().map(|jars| Self::start("shared", &jars, SESSION))).as_ref())
     }
 
     /// Where clients connect.
@@ -137,11 +143,15 @@ impl Broker {
         &self.folder
     }
 
-    /// A broker for one test that kills it; it lets itself back in soon after a restart, at the price of being fenced on a busy
-    /// machine.
-    pub fn private(name: &str) -> Option<Self> {
+    /// What it said since its first start.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// A broker for one test, as a rule one that kills it.
+    pub fn private(name: &str, session: Duration) -> Option<Self> {
         let jars = jars();
-        available(jars.as_ref()).map(|jars| Self::start(name, jars, 2_000))
+        available(jars.as_ref()).map(|jars| Self::start(name, jars, session))
     }
 
     /// Kills the broker as a crash would; its data stay.
@@ -170,7 +180,8 @@ impl Broker {
         self.launch();
     }
 
-    fn start(name: &str, jars: &Path, session_ms: u32) -> Self {
+    fn start(name: &str, jars: &Path, session: Duration) -> Self {
+        let session_ms = session.as_millis();
         let folder = root().join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("the target folder is writable");
         let (port, controller) = (free_port(), free_port());
@@ -194,8 +205,8 @@ impl Broker {
     }
 
     fn launch(&mut self) {
-        let log = self.folder.join("log");
-        let _ = fs::remove_file(&log);
+        let log = self.log();
+        let before = starts(&log);
         let mut command = Command::new("sh");
         command.arg("-c").arg(KEEP).arg("broker").arg(&self.folder);
         let server = java(&self.folder, &self.jars);
@@ -204,7 +215,7 @@ impl Broker {
         let shell = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("sh runs");
         self.keeper = Some(Keeper { shell });
         let since = Instant::now();
-        while !started(&log) {
+        while starts(&log) == before {
             assert!(since.elapsed() < START_WITHIN, "the broker is not ready in time: {}", fs::read_to_string(&log).unwrap_or_default());
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -235,9 +246,10 @@ fn available<T>(found: Result<T, &String>) -> Option<T> {
     }
 }
 
-/// Kafka logs this line after the broker has been let into its cluster.
-fn started(log: &Path) -> bool {
-    File::open(log).is_ok_and(|file| BufReader::new(file).lines().map_while(Result::ok).any(|line| line.contains("Kafka Server started")))
+/// How often the broker has been let into its cluster; Kafka logs this line after it.
+fn starts(log: &Path) -> usize {
+    let Ok(file) = File::open(log) else { return 0 };
+    BufReader::new(file).lines().map_while(Result::ok).filter(|line| line.contains("Kafka Server started")).count()
 }
 
 fn java(folder: &Path, jars: &Path) -> Command {

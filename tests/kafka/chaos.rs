@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::broker::Broker;
 use crate::events::PARTITIONS;
 use crate::process::{Process, config_file_with};
-use crate::stand::Stand;
+use crate::stand::{SHORT_SESSION, Stand};
 use crate::state::{assert_undisturbed, fleet};
 
 const SLICE: usize = 250;
@@ -182,7 +182,7 @@ pub fn feed(stand: &Stand, lines: &[(String, Vec<u8>)]) {
 
 #[track_caller]
 fn check(seed: u64, seconds: u64, settings: &[(&str, &str)]) {
-    let Some(mut broker) = Broker::private(&format!("chaos-{seed}")) else { return };
+    let Some(mut broker) = Broker::private(&format!("chaos-{seed}"), SHORT_SESSION) else { return };
     let mut stand = settings.iter().fold(Stand::new(&broker, "chaos", PARTITIONS), |stand, (name, value)| stand.with(name, value));
     stand.config.kafka.snapshot_interval_ms = 1_000;
     // Agents leave memory whenever they can, and are often without a session.

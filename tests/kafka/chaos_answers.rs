@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::broker::Broker;
 use crate::chaos::{Weathered, setting, weather};
 use crate::events::PARTITIONS;
-use crate::stand::{PATIENCE, Stand};
+use crate::stand::{PATIENCE, SHORT_SESSION, Stand};
 use crate::stepup::now_ms;
 
 const AGENTS: usize = 40;
@@ -174,7 +174,7 @@ fn assert_each_once(stand: &Stand, total: usize, approved: usize) {
 #[test]
 fn a_storm_over_questions_and_answers_counts_each_once() {
     let (seed, seconds) = (setting("GAITKEEPER_CHAOS_SEED", 2), setting("GAITKEEPER_CHAOS_SECONDS", 30));
-    let Some(mut broker) = Broker::private(&format!("answers-{seed}")) else { return };
+    let Some(mut broker) = Broker::private(&format!("answers-{seed}"), SHORT_SESSION) else { return };
     let mut stand = Stand::new(&broker, "answers", PARTITIONS);
     stand.config.kafka.snapshot_interval_ms = 1_000;
     let contracts = (0..AGENTS).map(|number| {

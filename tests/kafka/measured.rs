@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gaitkeeper::stream::Meters;
 use gaitkeeper::workbench::generate::{Generator, Settings, Shape};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, SESSION};
 use crate::stand::{Serving, Stand, wait_until};
 
 /// A broker of its own, if this is wanted at all.
@@ -16,7 +16,7 @@ fn wanted(test: &str) -> Option<Broker> {
         eprintln!("skipped: GAITKEEPER_MEASURE is not set");
         return None;
     }
-    Broker::private(test)
+    Broker::private(test, SESSION)
 }
 
 fn fleet(agents: usize) -> Generator {

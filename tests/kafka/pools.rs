@@ -14,7 +14,7 @@ use rdkafka::message::Message;
 use crate::broker::Broker;
 use crate::chaos::{Weathered, feed, setting, weather};
 use crate::events::{PARTITIONS, replayed};
-use crate::stand::{Stand, wait_until};
+use crate::stand::{SHORT_SESSION, Stand, wait_until};
 use crate::state::{fleet, left, produce, reader, restored};
 
 fn sharing(broker: &Broker, test: &str) -> Stand {
@@ -115,7 +115,7 @@ fn a_restart_repeats_what_was_adopted_from_other_partitions() {
 #[test]
 fn a_storm_over_shards_that_share_pools_loses_and_doubles_nothing() {
     let (seed, seconds) = (setting("GAITKEEPER_CHAOS_SEED", 1), setting("GAITKEEPER_CHAOS_POOLS_SECONDS", 15));
-    let Some(mut broker) = Broker::private(&format!("chaos-pools-{seed}")) else { return };
+    let Some(mut broker) = Broker::private(&format!("chaos-pools-{seed}"), SHORT_SESSION) else { return };
     let stand = sharing(&broker, "chaos-pools");
     // Some of it comes after the storm: to those who restore what it has left, and in peace.
     let lines = fleet(seed, usize::try_from(seconds + 10).expect("small") * 1_000);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::broker::Broker;
 use crate::delivery::{assert_each_once, unreadable};
 use crate::process::{Process, config_file, while_fed};
-use crate::stand::{Stand, wait_until};
+use crate::stand::{SHORT_SESSION, Stand, wait_until};
 
 const TOTAL: usize = 30_000;
 /// The records come in slices, so that partitions move in the middle of the stream.
@@ -107,7 +107,7 @@ fn what_was_taken_is_committed_before_its_partition_is_given_up() {
 
 #[test]
 fn a_killed_broker_is_waited_for_and_costs_nothing() {
-    let Some(mut broker) = Broker::private("killed") else { return };
+    let Some(mut broker) = Broker::private("killed", SHORT_SESSION) else { return };
     let stand = Stand::new(&broker, "killed", 4);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config_file(&stand, folder.path());
@@ -131,7 +131,7 @@ fn a_killed_broker_is_waited_for_and_costs_nothing() {
 
 #[test]
 fn a_broker_that_stands_still_is_waited_for_and_costs_nothing() {
-    let Some(mut broker) = Broker::private("frozen") else { return };
+    let Some(mut broker) = Broker::private("frozen", SHORT_SESSION) else { return };
     let stand = Stand::new(&broker, "frozen", 4);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config_file(&stand, folder.path());

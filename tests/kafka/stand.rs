@@ -22,6 +22,8 @@ use crate::broker::Broker;
 
 /// Longer than anything here takes on a busy machine; a test that waits this long fails.
 pub const PATIENCE: Duration = Duration::from_mins(6);
+/// The session of a broker that a test kills: it lets itself back in soon, at the price of being fenced on a busy machine.
+pub const SHORT_SESSION: Duration = Duration::from_secs(2);
 
 /// A record as a reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
