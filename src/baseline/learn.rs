@@ -63,6 +63,7 @@ struct Learned {
 impl Model {
     /// Learns a closed session, as far as the gate lets it.
     pub fn learn(&mut self, delta: &SessionDelta<'_>, gate: Gate<'_>) {
+        self.agent(delta.agent).ask_for_session(delta.observations);
         let learned = self.judge_facts(delta, gate);
         let parent = self.agent(delta.agent).parent;
         // A version's parent is another agent; its cells are put back below.

@@ -1,6 +1,7 @@
 //! What one agent, its group and the population normally do. `learn` writes, everything else reads.
 
 pub mod agent;
+pub mod ahead;
 pub mod attribute;
 pub mod bounds;
 pub mod candidates;

@@ -12,6 +12,7 @@ use super::sequence::{Asked, SessionCounts};
 use super::session::{OpenSession, Step, StoredScores};
 use super::volume::{Compared, Likelihoods};
 use super::{cadence, novelty, outcome};
+use crate::baseline::ahead::Stage;
 use crate::baseline::sequence::{self as contexts, History, ORDER_0};
 use crate::baseline::tools::END;
 use crate::baseline::volume::Densities;
@@ -84,11 +85,20 @@ impl Detector {
         }
     }
 
+    /// Asks for what scoring the session's next event will need first: a hint, for as soon as the session is known.
+    pub fn ask_for_next(&self, session: &OpenSession) {
+        self.model.agent(session.agent).ask_for_next(&session.history, Stage::Places);
+    }
+
     /// Scores an event against what was known before it, and moves its session on. `bytes_out` is as the event gave it.
     pub fn score(&self, session: &mut OpenSession, observation: &Observation, bytes_out: Option<u64>) -> EventReading {
+        let baseline = self.model.agent(session.agent);
+        baseline.ask_for_next(&session.history, Stage::Values);
+        baseline.ask_for_rest(observation, Stage::Places);
         let mut ratios = Ratios::default();
         session.families.step();
         self.read_sequence(session, observation.tool, &mut ratios);
+        baseline.ask_for_rest(observation, Stage::Values);
         if let Some(status) = observation.status() {
             let probability = outcome::probability(&self.model, session.agent, observation.tool, status);
             ratios.set_channel(Channel::Status, outcome::ratio(probability));

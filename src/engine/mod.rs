@@ -191,6 +191,7 @@ impl Engine {
         let role = || tables.inventory.contract(&event.agent_id).and_then(|contract| contract.record().role.as_deref());
         let work = event.task_type.as_deref().or_else(role);
         let (slot, too_late) = self.session_for(event, agent, key, work, outputs);
+        self.detector.ask_for_next(&self.sessions.get(slot).detected);
         let gap_ms = self.gap(event, agent, slot);
         let newest = &mut self.agents.get_mut(agent).newest_ts;
         if event.ts < *newest {

@@ -6,11 +6,12 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize, Serializer};
 use smallvec::SmallVec;
 
+use crate::stats::prefetch::prefetch;
+
 use super::binding::Binding;
 use super::credentials::Credentials;
 use super::inventory::Inventory;
 use super::limit::Whose;
-use super::prefetch::{prefetch, prefetch_after};
 use super::window::SlidingSum;
 
 /// Names with a window of their own, a limit. All beyond these share one, which counts for everybody: a sum is too large rather
@@ -117,15 +118,8 @@ impl AgentState {
 
     /// Asks for what judging the agent's next event will need first: a hint, for when that is some time away.
     pub fn prefetch(&self) {
-        if let Some(AtHand { windows, binding }) = self.at_hand.as_deref() {
-            prefetch(windows);
-            // Nothing is read of it, which would be to wait for it.
-            prefetch(binding);
-            prefetch_after::<64, _>(binding);
-            prefetch_after::<128, _>(binding);
-            prefetch_after::<192, _>(binding);
-            prefetch_after::<256, _>(binding);
-            prefetch_after::<320, _>(binding);
+        if let Some(at_hand) = self.at_hand.as_deref() {
+            prefetch(at_hand);
         }
     }
 

@@ -10,12 +10,12 @@ use thin_vec::ThinVec;
 use crate::config::duration;
 use crate::event::limits::shown;
 use crate::finding::Kind;
+use crate::stats::prefetch::prefetch;
 
 use super::binding::{Given, Held};
 use super::contract::Contract;
 use super::inventory::Inventory;
 use super::judge::{Asked, Judgement};
-use super::prefetch::prefetch;
 use super::record::Credential;
 use super::sightings::{Sighting, Sightings};
 use super::violation::{Draft, listed};

@@ -13,7 +13,6 @@ mod judge;
 pub mod limit;
 mod limit_judge;
 pub mod pattern;
-mod prefetch;
 pub mod record;
 mod ring;
 pub mod sightings;

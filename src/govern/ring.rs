@@ -2,7 +2,8 @@
 
 use rust_decimal::Decimal;
 
-use super::prefetch::prefetch;
+use crate::stats::prefetch::prefetch;
+
 use super::window::VALUES_MAX;
 
 /// Bits of a value's digits, of their scale, and of its arrival: a quarter of a year in ms, longer than any window.
@@ -78,7 +79,7 @@ impl Ring {
     /// Asks for both ends.
     pub fn prefetch(&self) {
         let ends = [self.place(0), self.place(self.len())];
-        ends.iter().filter_map(|place| self.slots.get(*place)).for_each(prefetch);
+        ends.iter().filter_map(|place| self.slots.get(*place)).for_each(|slot| prefetch(slot));
     }
 
     pub fn is_empty(&self) -> bool {

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::prefetch::prefetch;
+use crate::stats::prefetch::prefetch;
+
 use super::ring::{Packed, Ring};
 
 /// Values kept one by one; beyond, the two oldest become one.
@@ -88,7 +89,7 @@ impl SlidingSum {
     pub(super) fn prefetch(&self) {
         match &self.0 {
             Form::Narrow(narrow) => narrow.values.prefetch(),
-            Form::Wide(wide) => prefetch(&**wide),
+            Form::Wide(wide) => prefetch(&raw const **wide),
         }
     }
 

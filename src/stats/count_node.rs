@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
+use super::prefetch::prefetch;
+
 /// A symbol small enough to be stored by value, whose lowest bit is bit 0 of its text's FNV-1a hash.
 pub trait Symbol: Copy + Eq + Ord + Hash + std::fmt::Debug {
     /// Entries kept without an allocation: an array, as long as leaves a node small.
@@ -157,6 +159,14 @@ impl<K: Symbol> CountNode<K> {
             Entries::Inline(len, _) => usize::from(*len),
             Entries::Few(few) => few.len(),
             Entries::Many(many) => many.len(),
+        }
+    }
+
+    /// Asks for the symbols where they do not lie in the node: a hint.
+    #[inline]
+    pub fn ask_for_symbols(&self) {
+        if let Entries::Few(few) = &self.entries {
+            prefetch(few.as_ptr());
         }
     }
 

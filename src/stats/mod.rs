@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod hash;
 pub mod lanes;
 pub mod moments;
+pub mod prefetch;
 pub mod sorted;
 pub mod student_t;
 pub mod table;

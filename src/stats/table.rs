@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 
+use super::prefetch::prefetch;
+
 /// Values in a page: on average half a page is free.
 const PAGE: usize = 8;
 /// Places of the smallest index.
@@ -58,6 +60,23 @@ impl<V> Table<V> {
         Some(&self.entry(self.find(key.into())?).1)
     }
 
+    /// Asks for the line of memory in which the search for `key` begins: a hint.
+    #[inline]
+    pub fn ask_for_place(&self, key: Hashed) {
+        if let Some(place) = self.index.get(key.hash as usize & self.mask()) {
+            prefetch(place);
+        }
+    }
+
+    /// Asks for the line of the value of `key`, once its place should be there: a hint. No value is read for it, so that it is that of
+    /// another key where the bits of their hashes are the same.
+    #[inline]
+    pub fn ask_for_value(&self, key: Hashed) {
+        if let Some(at) = self.search(key.hash, |_| true) {
+            prefetch(self.entry(at));
+        }
+    }
+
     /// Whether `key` has a value.
     #[must_use]
     pub fn contains_key(&self, key: impl Into<Hashed>) -> bool {
@@ -103,10 +122,21 @@ impl<V> Table<V> {
         &self.pages[at as usize / PAGE][at as usize % PAGE]
     }
 
+    #[inline]
+    fn mask(&self) -> usize {
+        self.index.len().wrapping_sub(1)
+    }
+
     /// The number of the value of a key.
     #[inline]
     fn find(&self, Hashed { key, hash }: Hashed) -> Option<u32> {
-        let mask = self.index.len().wrapping_sub(1);
+        self.search(hash, |at| self.entry(at).0 == key)
+    }
+
+    /// The first number at a place of the hash that is the one sought.
+    #[inline]
+    fn search(&self, hash: u32, is_sought: impl Fn(u32) -> bool) -> Option<u32> {
+        let mask = self.mask();
         #[expect(clippy::cast_possible_truncation, reason = "there are at most 2^32 places")]
         let number = mask as u32;
         // Of an empty index `get` says that there is nothing.
@@ -116,7 +146,7 @@ impl<V> Table<V> {
             if held == NOTHING {
                 return None;
             }
-            if (held ^ hash) & !number == 0 && self.entry(held & number).0 == key {
+            if (held ^ hash) & !number == 0 && is_sought(held & number) {
                 return Some(held & number);
             }
             place = (place + 1) & mask;
@@ -259,6 +289,8 @@ mod tests {
                 prop_assert_eq!(table.len(), map.len());
             }
             for key in 0..60 {
+                table.ask_for_place(key.into());
+                table.ask_for_value(key.into());
                 prop_assert_eq!(table.get(key), map.get(&key));
             }
             prop_assert_eq!(table.iter().collect::<BTreeMap<_, _>>(), map.iter().collect());
