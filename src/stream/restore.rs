@@ -56,10 +56,11 @@ pub enum RestoreFailed {
 }
 
 impl RestoreFailed {
-    /// Whether asking again may give another answer.
+    /// Whether the same clients may have another answer when they are asked again. One that has had none for long may have lost the
+    /// brokers for good, while new ones find them (see `liveness`).
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Read(_) | Self::Contradiction { .. })
+        matches!(self, Self::Read(ReadError::Pinned { .. }) | Self::Contradiction { .. })
     }
 }
 
@@ -210,4 +211,27 @@ fn repeat(engine: &mut Engine, command: &Command, then: &mut Then<'_>, outputs: 
         }
     }
     outputs.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+    use super::super::state::reader::ReadError;
+    use super::RestoreFailed;
+
+    #[track_caller]
+    fn check(failed: impl Into<RestoreFailed>, may_pass: bool) {
+        let failed = failed.into();
+        assert_eq!(failed.may_pass(), may_pass, "{failed}");
+    }
+
+    #[test]
+    fn clients_that_have_no_answer_are_not_asked_again() {
+        let topic = || "gaitkeeper-state".to_owned();
+        check(ReadError::from(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition)), false);
+        check(ReadError::Silent { topic: topic() }, false);
+        check(ReadError::Pinned { topic: topic(), partition: 0, mark: 2, stable: 1 }, true);
+        check(RestoreFailed::Contradiction { topic: topic(), partition: 0, committed: None, checkpoint: 1 }, true);
+    }
 }

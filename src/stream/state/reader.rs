@@ -43,7 +43,11 @@ pub struct StateReader {
 pub enum ReadError {
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    #[error("{topic} {partition}: transactions before offset {mark} are still open after {} s, readable up to {stable}", STABLE_WITHIN.as_secs())]
+    #[error(
+        "{topic} {partition}: transactions before offset {mark} are still open after {} s, readable up to {stable}; one that stays open \
+         hangs in the brokers, and `kafka-transactions.sh find-hanging` names it",
+        STABLE_WITHIN.as_secs()
+    )]
     Pinned { topic: String, partition: i32, mark: i64, stable: i64 },
     #[error("{topic}: nothing to read for {} s before the end", SILENT_MAX.as_secs())]
     Silent { topic: String },
