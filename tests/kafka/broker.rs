@@ -56,6 +56,8 @@ logger.start.name = kafka.server.KafkaRaftServer
 logger.start.level = INFO
 logger.groups.name = org.apache.kafka.coordinator
 logger.groups.level = INFO
+logger.transactions.name = kafka.coordinator
+logger.transactions.level = INFO
 ";
 
 /// Small internal topics, quick rebalances and quick aborts: what makes tests short. The groups' topic is compacted often, so that a
