@@ -94,8 +94,8 @@ const SLICE: usize = 256;
 const WARM: usize = 1_000_000;
 
 impl Contracts {
-    /// `further_tool` tells the contracts apart.
-    fn new(further_tool: impl Fn(usize) -> String) -> Self {
+    /// `further_tool` tells the contracts apart, `limits` are those of each.
+    fn new(further_tool: impl Fn(usize) -> String, limits: &str) -> Self {
         let world = World::new(CONTRACTS);
         let (mut tools, mut tasks) = (BTreeSet::new(), BTreeSet::new());
         for event in world.clone().slice(65_536, Turns::Equal).events() {
@@ -108,9 +108,7 @@ impl Contracts {
         for number in 0..CONTRACTS {
             let yaml = format!(
                 "agent: support-agent-{number:07}\nallowed_actions: [{tools}, {}]\ntasks: {{{}}}\ndestinations: []\npeers: []\n\
-                 credentials: [{{id: key-{number:07}, rotation: 90d}}]\n\
-                 limits: [{{action: \"*\", field: count, window: 1h, automatic_up_to: 1000000}}, \
-                 {{action: issue_refund, field: bytes_out, automatic_up_to: 1000000000000}}]",
+                 credentials: [{{id: key-{number:07}, rotation: 90d}}]\nlimits: [{limits}]",
                 further_tool(number),
                 tasks.join(", ")
             );
@@ -136,10 +134,16 @@ impl Contracts {
 /// A million events against ten thousand contracts: all declared rules of an event together, with nothing broken. Stream time goes
 /// on as in a stream.
 fn declared(criterion: &mut Criterion) {
-    // Contracts made from one template, and contracts of which no two allow the same.
+    // One template with limits on what moves money, one with a limit on every action, and contracts of which no two allow the same.
+    let on_refunds = "{action: issue_refund, field: bytes_out, automatic_up_to: 1000000000000}, \
+                      {action: issue_refund, field: count, window: 1d, per: on_behalf_of, automatic_up_to: 1000000}, \
+                      {action: change_payout, never: true}";
+    let on_all = "{action: \"*\", field: count, window: 1h, automatic_up_to: 1000000}, \
+                  {action: issue_refund, field: bytes_out, automatic_up_to: 1000000000000}";
     for (name, mut contracts) in [
-        ("10k contracts of one kind", Contracts::new(|_| "lookup_any".to_owned())),
-        ("10k contracts, each another", Contracts::new(|number| format!("lookup_{number}"))),
+        ("10k contracts, limits on refunds", Contracts::new(|_| "lookup_any".to_owned(), on_refunds)),
+        ("10k contracts of one kind", Contracts::new(|_| "lookup_any".to_owned(), on_all)),
+        ("10k contracts, each another", Contracts::new(|number| format!("lookup_{number}"), on_all)),
     ] {
         declared_alone(criterion, &format!("{name}, alone"), &mut contracts, false);
         declared_alone(criterion, &format!("{name}, alone, asked for ahead"), &mut contracts, true);

@@ -139,19 +139,20 @@ fn hash(names: &[u8]) -> u64 {
     FixedState::default().hash_one(names)
 }
 
-/// Every name that a rule on names looks at, each behind its length. The principal only where delegation was declared, since there
+/// Every name that a rule on names looks at, behind the lengths of all. The principal only where delegation was declared, since there
 /// may be as many as customers; and whether it is the agent itself, since the terms are not of one agent.
 fn write_names(event: &Event<'_>, is_delegated: bool, names: &mut Vec<u8>) {
     let Event { agent_id, tool, tool_server, task_type, destination, peer_agent_id, environment, on_behalf_of, .. } = event;
     let word = tool.is_none().then(|| event.action.as_str());
     let principal = on_behalf_of.as_deref().filter(|_| is_delegated);
+    let [tool, server, task, destination, peer, environment] =
+        [tool, tool_server, task_type, destination, peer_agent_id, environment].map(Option::as_deref);
+    let given = [tool, server, task, destination, peer, environment, word, principal];
+    let lengths = given.map(|name| name.map_or(ABSENT, |name| u32::try_from(name.len()).unwrap_or(ABSENT - 1)).to_le_bytes());
     names.clear();
     names.push(u8::from(principal == Some(&**agent_id)));
-    for name in
-        [tool, tool_server, task_type, destination, peer_agent_id, environment].map(Option::as_deref).into_iter().chain([word, principal])
-    {
-        let length = name.map_or(ABSENT, |name| u32::try_from(name.len()).unwrap_or(ABSENT - 1));
-        names.extend_from_slice(&length.to_le_bytes());
-        names.extend_from_slice(name.unwrap_or_default().as_bytes());
+    names.extend_from_slice(lengths.as_flattened());
+    for name in given.into_iter().flatten() {
+        names.extend_from_slice(name.as_bytes());
     }
 }

@@ -22,9 +22,9 @@ const ROUNDS: usize = 12;
 /// Until then the agents are young, and much is new.
 const WARM_ROUNDS: usize = 8;
 /// Share of events that allocate nothing: the others are those at which a short session's lists grow.
-const WITHOUT_MIN: f64 = 0.80;
+const WITHOUT_MIN: f64 = 0.88;
 /// Allocations an event on average. Most of them are made by the few events of sessions that are close to an alarm.
-const MEAN_MAX: f64 = 1.5;
+const MEAN_MAX: f64 = 1.05;
 const ORIGIN: Origin = Origin { partition: 0, offset: 0 };
 
 #[test]
