@@ -20,6 +20,7 @@ use gaitkeeper::govern::{AgentState, ControlRecord, Judge, Judgement};
 use gaitkeeper::stats::calibrator::{CHANNEL, Calibrator};
 use gaitkeeper::stats::count_node::CountNode;
 use gaitkeeper::stats::hash;
+use gaitkeeper::stats::prefetch::prefetch;
 use gaitkeeper::stats::student_t::{StudentT, to_normal};
 
 #[path = "throughput/clock.rs"]
@@ -152,7 +153,8 @@ fn declared(criterion: &mut Criterion) {
 }
 
 /// The judge alone, so that nothing of what it remembers of an agent is at hand when its turn comes.
-/// With `ahead`, what an event needs is asked for at the two events before it; the engine asks while it scores the event.
+/// With `ahead`, what an event needs is asked for at the four events before it, in the order in which the engine comes by it: the engine
+/// has the agent's state at hand when it knows whose event it is, and asks for the rest before it scores the event, which takes long.
 fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contracts, ahead: bool) {
     let mut judge = Judge::new(EngineConfig::default().policy);
     // In the engine an agent's state is at hand by the agent's number; so it is here.
@@ -166,6 +168,7 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
                 for (at, event) in events.iter().enumerate() {
                     if ahead {
                         let state = |at: usize| agents.get(at).map(|agent| &states[*agent]);
+                        state(at + 4).into_iter().for_each(|state| prefetch(state));
                         state(at + 2).into_iter().for_each(AgentState::prefetch);
                         if let Some(state) = state(at + 1) {
                             judge.prefetch_rest(state);
