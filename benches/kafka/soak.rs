@@ -19,8 +19,8 @@ use crate::measure::{conditions, descriptors, median, quantile, status};
 use crate::operations;
 
 const AGENTS: usize = 200;
-/// Taken before the first sample, so that what is learned has about its size.
-const LEARNED: usize = 200_000;
+/// Taken before the first sample, so that what is learned has about its size: agents go on to learn rare things for thousands of events.
+const LEARNED: usize = 2_000_000;
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 const BLOW_EVERY: Duration = Duration::from_secs(30);
 /// Every so many blows hit the broker; the one in the middle between two of them makes it stand still.
