@@ -168,7 +168,9 @@ fn declared_alone(criterion: &mut Criterion, name: &str, contracts: &mut Contrac
                 for (at, event) in events.iter().enumerate() {
                     if ahead {
                         let state = |at: usize| agents.get(at).map(|agent| &states[*agent]);
-                        state(at + 4).into_iter().for_each(|state| prefetch(state));
+                        if let Some(state) = state(at + 4) {
+                            prefetch(state);
+                        }
                         state(at + 2).into_iter().for_each(AgentState::prefetch);
                         if let Some(state) = state(at + 1) {
                             judge.prefetch_rest(state);
