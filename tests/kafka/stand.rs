@@ -189,13 +189,14 @@ impl Stand {
 
     /// The group's committed offset of each partition of the input.
     pub fn offsets(&self) -> BTreeMap<i32, Option<i64>> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &self.config.kafka.brokers)
-            .set("group.id", &self.config.kafka.group)
-            .create()
-            .expect("valid settings");
         let since = Instant::now();
         let list = loop {
+            // A new client for each try: one that met a broker while it started may never ask again.
+            let consumer: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", &self.config.kafka.brokers)
+                .set("group.id", &self.config.kafka.group)
+                .create()
+                .expect("valid settings");
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&self.names.inputs[0], 0, self.config.kafka.partitions - 1);
             match consumer.committed_offsets(list, Duration::from_secs(10)) {
