@@ -34,8 +34,8 @@ const SESSION: Duration = Duration::from_secs(4);
 const DRAINED_WITHIN: Duration = Duration::from_mins(2);
 /// An instance whose memory is still filling grows by less than this from the second quarter to the last.
 const MEMORY_GROWTH: f64 = 1.10;
-/// The code with which the service ends when a call into the client library hangs.
-const HUNG_CALL: i32 = 3;
+/// What the watchdog says before it ends a process; its exit code is that of every trouble with the brokers.
+const HUNG_CALL: &str = "a call into the Kafka client does not come back";
 /// Connections come and go with the partitions.
 const DESCRIPTORS_MORE: f64 = 4.0;
 const THREADS_MORE: f64 = 2.0;
@@ -72,9 +72,10 @@ impl<'c> Steady<'c> {
         if self.process.is_running() {
             return true;
         }
-        let is_hung_call = self.process.wait().code() == Some(HUNG_CALL);
+        let last_word = self.last_word();
+        let is_hung_call = last_word.contains(HUNG_CALL);
         if is_hung_call {
-            println!("{}", self.last_word());
+            println!("{last_word}");
             self.restarts += 1;
             self.process = start(self.config, self.folder, &format!("steady-{}", self.restarts));
         }
