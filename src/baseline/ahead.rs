@@ -38,14 +38,16 @@ impl AgentBaseline {
     /// What tells how usual the rest of an event is.
     #[inline]
     pub fn ask_for_rest(&self, observation: &Observation, stage: Stage) {
-        let (tool, status) = (observation.tool, observation.status_or_ok());
+        let tool = observation.tool;
         for (attribute, _) in observation.attributes() {
             stage.ask(&self.counts.attributes, attribute_context(attribute, tool));
         }
         for (metric, _) in observation.values() {
-            stage.ask(&self.cells, cell_key(metric, tool, status));
+            stage.ask(&self.cells, cell_key(metric, tool, observation.status_or_ok()));
         }
-        stage.ask(&self.counts.status, status_context(tool));
+        if observation.status().is_some() {
+            stage.ask(&self.counts.status, status_context(tool));
+        }
     }
 
     /// All that a closed session will be learned into.

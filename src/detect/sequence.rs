@@ -59,15 +59,15 @@ impl Asked<'_> {
         let agent = &model.agent(self.agent).counts.sequence;
         let contexts = contexts.map(Hashed::from);
         // Found before any is read, so that they are waited for together.
-        let own = contexts.map(|context| agent.get(context));
-        own.iter().flatten().for_each(|node| node.ask_for_symbols());
+        let nodes = contexts.map(|context| agent.get(context));
+        nodes.iter().flatten().for_each(|node| node.ask_for_symbols());
         let parent = model.parent(self.agent).map(|parent| &parent.counts.sequence);
         let group = self.group.map(|group| &model.group(group).counts.sequence);
         let vocabulary = f64::from(model.tools.known()) + 1.0;
         let order_0 = sequence::probability(population, contexts[ORDER_0], symbol, 1.0 / (vocabulary + 1.0));
         let mut expected = Expected { agent: [0.0; EXPERTS], group: [0.0; EXPERTS], population: order_0 };
         let mut lower_order = order_0;
-        for (expert, (context, own)) in contexts.into_iter().zip(own).enumerate() {
+        for (expert, (context, node)) in contexts.into_iter().zip(nodes).enumerate() {
             let in_population = match expert {
                 ORDER_0 => order_0,
                 ORDER_1..=ORDER_3 => {
@@ -82,7 +82,7 @@ impl Asked<'_> {
                 version_prior(count, total, in_group)
             });
             expected.group[expert] = in_group;
-            expected.agent[expert] = own.map_or(before, |own| own.probability(symbol, before));
+            expected.agent[expert] = node.map_or(before, |node| node.probability(symbol, before));
         }
         let (count, total, distinct) = self.own.of(symbol);
         let session = ((count - 0.5).max(0.0) + (2.0 + 0.5 * distinct) * order_0) / (total + 2.0);
