@@ -97,7 +97,7 @@ fn answers(cluster: &Cluster) -> Result<BTreeMap<String, Vec<Came>>, Failure> {
 
 /// The answers to a request that the service refuses; `None` when the request waits no longer.
 fn refused<'a>(request: &StepUpRequest, answers: &'a [Came], rules: &StepUp) -> Option<Vec<(&'a Answering, Refusal)>> {
-    let mut asked = Requests::of(request.clone());
+    let mut asked = Requests::of(request);
     let mut refused = Vec::new();
     for (at, answer) in answers {
         match asked.answer(answer, *at, rules) {

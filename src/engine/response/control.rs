@@ -74,7 +74,7 @@ impl Engine {
             desk.refused.pop_front();
         }
         desk.refused.push_back(seen);
-        let request = desk.requests.find(request_id).map(|tracked| tracked.request.clone());
+        let request = desk.requests.find(request_id).map(|tracked| tracked.into_owned().request);
         let session_id = request.as_ref().and_then(|request| request.agent.session_id.clone());
         let code = refusal.as_str();
         let about = Alone { agent_id: agent, session_id: session_id.as_deref(), subject: request_id, at };

@@ -37,11 +37,12 @@ impl Engine {
     ) -> Responded {
         self.adopt_state(event, tables);
         let limit = violations.iter().find(|violation| violation.ask.is_some());
-        let is_known = self.response.desks.contains_key(&*event.agent_id);
-        if !is_known && limit.is_none() && event.approval_id.is_none() {
+        let desk = self.response.desk(&event.agent_id);
+        let is_bound = desk.is_some_and(|desk| desk.standing.is_some() || desk.requests.may_cover(event, false));
+        if !is_bound && limit.is_none() && event.approval_id.is_none() {
             return Responded::default();
         }
-        let standing = self.response.desk(&event.agent_id).and_then(|desk| desk.standing.as_ref());
+        let standing = desk.and_then(|desk| desk.standing.as_ref());
         let asks_by_state = standing.is_some_and(|standing| standing.asks(event.ts));
         let forbidden = standing.filter(|standing| standing.forbids(event.ts)).map(|standing| (standing.record.state, standing.since));
         if event.status == Some(Status::Denied) {

@@ -75,7 +75,7 @@ impl Desk {
         } else if self.standing.is_some() {
             Holding::Uncounted
         } else {
-            Holding::Ended(self.requests.iter().map(|tracked| tracked.request.created_at).max().unwrap_or(i64::MIN))
+            Holding::Ended(self.requests.newest().unwrap_or(i64::MIN))
         }
     }
 }

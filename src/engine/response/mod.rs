@@ -9,10 +9,11 @@ mod raised;
 mod time;
 mod trail;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use agenda::Agenda;
 pub(super) use event::Responded;
@@ -55,7 +56,8 @@ pub struct Desk {
 /// Everything of a shard that tables and clocks touch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Response {
-    desks: BTreeMap<Box<str>, Desk>,
+    #[serde(serialize_with = "in_order_of_names")]
+    desks: hashbrown::HashMap<Box<str>, Desk, foldhash::fast::FixedState>,
     trail: Trail,
     /// The earliest time, epoch ms, at which time alone changes something; the agenda's first.
     due: i64,
@@ -73,7 +75,7 @@ pub struct Response {
 impl Default for Response {
     fn default() -> Self {
         Self {
-            desks: BTreeMap::new(),
+            desks: hashbrown::HashMap::default(),
             trail: Trail::default(),
             due: i64::MAX,
             agenda: Agenda::default(),
@@ -110,7 +112,15 @@ impl Response {
 
     /// The request of that id, with its agent.
     #[must_use]
-    pub fn find(&self, request_id: &str) -> Option<(&str, &Tracked)> {
+    pub fn find(&self, request_id: &str) -> Option<(&str, Cow<'_, Tracked>)> {
         self.desks.iter().find_map(|(agent, desk)| Some((&**agent, desk.requests.find(request_id)?)))
     }
+}
+
+/// In stored state a map in the order of its keys.
+fn in_order_of_names<S: Serializer>(
+    desks: &hashbrown::HashMap<Box<str>, Desk, foldhash::fast::FixedState>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(desks.iter().collect::<BTreeMap<_, _>>())
 }

@@ -1,6 +1,8 @@
 //! What time alone does: unanswered requests expire, unused approvals lapse, suspensions that nobody confirms are told, findings
 //! that nothing adds to close.
 
+use std::collections::BTreeMap;
+
 use super::super::step_up::Transition;
 use super::super::{Engine, Output};
 use super::agenda::quiet_at;
@@ -58,7 +60,8 @@ impl Engine {
     /// The end of a replayed stream: findings of their own close. Requests and states stay as they are.
     pub(in super::super) fn end_response(&mut self, outputs: &mut Vec<Output>) {
         let now = self.stream_ms;
-        for desk in self.response.desks.values_mut() {
+        let in_order: BTreeMap<_, _> = self.response.desks.iter_mut().collect();
+        for desk in in_order.into_values() {
             outputs.extend(desk.close_raised(now, |_| true));
         }
     }

@@ -1,10 +1,11 @@
 //! What goes into the trail: each decision about an action, each finding without one, each step of a request, answer, state and
 //! acknowledgement.
 
+use super::super::step_up::question::Question;
 use super::super::{Engine, EventScore, Output, ScoreState, step_up};
 use crate::event::{Event, Status};
 use crate::finding::audit_record::{AuditRecord, What};
-use crate::finding::{Activity, Decision, Finding, PolicyShown, StepUpRequest};
+use crate::finding::{Activity, Decision, Finding, PolicyShown};
 use crate::govern::{Recorded, Tables};
 
 impl Engine {
@@ -53,7 +54,7 @@ impl Engine {
                 Output::StepUp(request) => {
                     let mut record =
                         AuditRecord::new(What::Request, request.created_at, &request.agent.id, step_up::State::Pending.as_str());
-                    describe(&mut record, request);
+                    describe(&mut record, &Question::from(&**request));
                     records.push(record);
                 }
                 _ => (),
@@ -146,13 +147,13 @@ fn tell(record: &mut AuditRecord, finding: &Finding) {
 }
 
 /// What a request is about.
-pub(super) fn describe(record: &mut AuditRecord, request: &StepUpRequest) {
-    let StepUpRequest { request_id, finding_id, agent, principal, event_id, action, policy, .. } = request;
+pub(super) fn describe(record: &mut AuditRecord, request: &Question) {
+    let Question { request_id, finding_id, agent, principal, event_id, action, policy, .. } = request;
     record.request_id = Some(request_id.clone());
     record.finding_id = Some(finding_id.clone());
     record.event_id = Some(event_id.clone());
     record.session_id.clone_from(&agent.session_id);
-    record.policy = Some(PolicyShown { id: policy.id.clone(), version: policy.version.clone(), rule: policy.rule.clone() });
+    record.policy = Some(policy.clone());
     record.tool.clone_from(&action.tool);
     record.tool_server.clone_from(&action.tool_server);
     record.target.clone_from(&action.target);

@@ -63,21 +63,22 @@ impl Refusal {
 impl Requests {
     /// Judges an answer that arrived at `arrived_at` (epoch ms) against the request that it names.
     pub fn answer(&mut self, answer: &Answer, arrived_at: i64, rules: &StepUp) -> Answered {
-        let Some(tracked) = self.find_mut(&answer.request_id) else { return Answered::Refused(Refusal::UnknownRequest) };
+        let Some(tracked) = self.find(&answer.request_id) else { return Answered::Refused(Refusal::UnknownRequest) };
         if rules.require_signature && !is_signed(answer, rules) {
             return Answered::Refused(Refusal::BadSignature);
         }
         if tracked.decided.as_ref().is_some_and(|decided| decided.digest == answer.digest) {
             return Answered::Repeated;
         }
-        let refusal = refusal_by_state(tracked, answer, arrived_at);
+        let refusal = refusal_by_state(&tracked, answer, arrived_at);
         if refusal.is_none() && answer.outcome == Outcome::Error {
             return Answered::Undecided;
         }
-        match refusal.or_else(|| refusal_by_decider(tracked, answer, rules)) {
-            Some(refusal) => Answered::Refused(refusal),
-            None => Answered::Decided(decide(tracked, answer, arrived_at, rules)),
+        if let Some(refusal) = refusal.or_else(|| refusal_by_decider(&tracked, answer, rules)) {
+            return Answered::Refused(refusal);
         }
+        let decided = self.change(&answer.request_id, |pending| decide(pending, answer, arrived_at, rules));
+        Answered::Decided(decided.expect("what no state refuses is pending"))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::Requests;
 use super::life::{State, Tracked, Transition};
+use super::question::Acted;
 use crate::event::Event;
 use crate::event::limits::shown;
-use crate::finding::step_up_request::RequestAction;
 
 /// A field in which an action is not the one that was approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,47 +37,61 @@ pub enum Cover {
 impl Requests {
     /// Judges an action that ran; `is_required` says whether a rule or the agent's state asks for an approval.
     pub fn cover(&mut self, event: &Event<'_>, is_required: bool) -> Cover {
+        if !self.may_cover(event, is_required) {
+            return Cover::NotNeeded;
+        }
         let ran_amount = event.amount.as_ref().map(super::request::amount);
         let ran_amount = ran_amount.as_deref();
         if let Some(approval_id) = event.approval_id.as_deref() {
-            return match self.find_mut(approval_id) {
-                Some(tracked) => match differing(tracked, event, ran_amount).map(Difference::from) {
-                    Some(difference) => Cover::Mismatch(approval_id.to_owned(), difference),
-                    None => tracked.cover_by_name(is_required),
-                },
+            let named = self.find(approval_id).map(|tracked| (differing(&tracked, event, ran_amount).map(Difference::from), tracked));
+            return match named {
+                Some((Some(difference), _)) => Cover::Mismatch(approval_id.to_owned(), difference),
+                Some((None, tracked)) if tracked.state() == State::Approved => self.use_once(approval_id),
+                Some((None, tracked)) => tracked.as_told(is_required),
                 None if is_required => Cover::Missing(None),
                 None => Cover::NotNeeded,
             };
         }
-        let mut same: Vec<&mut Tracked> =
-            self.tracked.iter_mut().map(Box::as_mut).filter(|tracked| differing(tracked, event, ran_amount).is_none()).collect();
-        if let Some(approved) = same.iter_mut().find(|tracked| tracked.state() == State::Approved) {
-            let transition = approved.use_once();
-            return Cover::Covered(approved.request.request_id.clone(), transition);
+        let is_same = |tracked: &Tracked| differing(tracked, event, ran_amount).is_none();
+        let approved = self.iter_open().find(|open| open.state() == State::Approved && is_same(open));
+        if let Some(approved) = approved {
+            let request_id = approved.request.request_id.clone();
+            return self.use_once(&request_id);
         }
-        match same.into_iter().next_back() {
-            Some(newest) if is_required => newest.cover_by_name(true),
+        let mut newest_first = self.iter().rev();
+        match newest_first.find(|tracked| is_same(tracked)) {
+            Some(newest) if is_required => newest.as_told(true),
             // What nobody had to ask for is no offence when nobody answered, but it is when somebody said no.
-            Some(newest) if newest.state() == State::Denied && !newest.ran_before => newest.cover_by_name(false),
+            Some(newest) if newest.state() == State::Denied && !newest.ran_before => newest.as_told(false),
             None if is_required => Cover::Missing(None),
             _ => Cover::NotNeeded,
         }
     }
+
+    /// Whether anything that is remembered could make a difference to the event. Nearly always nothing could.
+    #[must_use]
+    pub fn may_cover(&self, event: &Event<'_>, is_required: bool) -> bool {
+        is_required || self.answered > 0 || event.approval_id.is_some()
+    }
+
+    fn use_once(&mut self, request_id: &str) -> Cover {
+        let transition = self.change(request_id, Tracked::use_once).flatten();
+        Cover::Covered(request_id.to_owned(), transition)
+    }
 }
 
 impl Tracked {
-    fn cover_by_name(&mut self, is_required: bool) -> Cover {
+    /// What is said of an action that ran with this, which is no approval that is open.
+    fn as_told(&self, is_required: bool) -> Cover {
         let id = self.request.request_id.clone();
         match self.state() {
-            State::Approved => {
-                let transition = self.use_once();
-                Cover::Covered(id, transition)
-            }
             State::Consumed if self.ran_before && !is_required => Cover::NotNeeded,
             State::Consumed => Cover::Replayed(id),
             state @ (State::Denied | State::Expired) => Cover::Refused(id, state),
-            state @ (State::Pending | State::Superseded | State::Lapsed) if is_required => Cover::Missing(Some((id, state))),
-            State::Pending | State::Superseded | State::Lapsed => Cover::NotNeeded,
+            state @ (State::Approved | State::Pending | State::Superseded | State::Lapsed) if is_required => {
+                Cover::Missing(Some((id, state)))
+            }
+            State::Approved | State::Pending | State::Superseded | State::Lapsed => Cover::NotNeeded,
         }
     }
 }
@@ -96,7 +110,7 @@ impl From<Field<'_>> for Difference {
 /// for what names the action itself, and for the parameters.
 fn differing<'a>(tracked: &'a Tracked, event: &'a Event<'_>, ran_amount: Option<&'a str>) -> Option<Field<'a>> {
     let request = &tracked.request;
-    let RequestAction { tool, tool_server, target, destination, amount, currency, reversibility: _ } = &request.action;
+    let Acted { tool, tool_server, target, destination, amount, currency } = &request.action;
     let named = [
         ("tool", tool.as_deref(), event.tool.as_deref()),
         ("tool_server", tool_server.as_deref(), event.tool_server.as_deref()),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::StepUpRequest;
+use super::question::Question;
 
 /// Where a request is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,12 +47,15 @@ pub struct Decided {
     pub at: i64,
 }
 
+/// All of a request that is tracked, as it is packed.
+pub(super) type Parts<Q, D> = (Q, bool, D, i64, u32, State);
+
 /// A request and where it is in its life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tracked {
-    /// As it was published.
+    /// What was asked.
     #[serde(with = "crate::finding::as_json")]
-    pub request: StepUpRequest,
+    pub request: Question,
     /// The action had run before anybody was asked: an approval is for what was done and covers nothing more.
     pub ran_before: bool,
     /// Who decided, and when.
@@ -99,8 +102,18 @@ impl State {
 impl Tracked {
     /// A question just asked.
     #[must_use]
-    pub fn new(request: StepUpRequest, ran_before: bool) -> Self {
+    pub fn new(request: Question, ran_before: bool) -> Self {
         Self { request, ran_before, decided: None, valid_until: i64::MIN, uses_left: 0, state: State::Pending }
+    }
+
+    pub(super) fn parts(&self) -> Parts<&Question, Option<&Decided>> {
+        let Self { request, ran_before, decided, valid_until, uses_left, state } = self;
+        (request, *ran_before, decided.as_ref(), *valid_until, *uses_left, *state)
+    }
+
+    pub(super) fn from_parts(parts: Parts<Question, Option<Decided>>) -> Self {
+        let (request, ran_before, decided, valid_until, uses_left, state) = parts;
+        Self { request, ran_before, decided, valid_until, uses_left, state }
     }
 
     /// Where it is.

@@ -4,17 +4,20 @@
 pub mod answer;
 pub mod cover;
 pub mod life;
+pub mod question;
+pub mod remembered;
 mod request;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
-
-use serde::{Deserialize, Serialize};
 
 pub use answer::{Answered, Refusal};
 pub use cover::{Cover, Difference};
 pub use life::{State, Tracked, Transition};
+use question::Question;
+use remembered::Remembered;
 pub(super) use request::amount;
 
 use crate::config::StepUp;
@@ -27,10 +30,11 @@ use crate::govern::Ask;
 const ENDED_KEPT: usize = 64;
 
 /// The requests of one agent, oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Requests {
-    /// Each by itself: a list of what is so large would keep room for as many again.
-    tracked: VecDeque<Box<Tracked>>,
+    remembered: VecDeque<Remembered>,
+    /// Those of them that somebody approved and nobody used yet, or denied: all that makes a difference to what runs unasked.
+    answered: usize,
 }
 
 /// What a declared rule asks for.
@@ -91,8 +95,14 @@ pub enum Asked {
 impl Requests {
     /// One question that was published, as it was then.
     #[must_use]
-    pub fn of(request: StepUpRequest) -> Self {
-        Self { tracked: VecDeque::from([Box::new(Tracked::new(request, false))]) }
+    pub fn of(request: &StepUpRequest) -> Self {
+        Self::holding(VecDeque::from([Remembered::from(Tracked::new(request.into(), false))]))
+    }
+
+    fn holding(remembered: VecDeque<Remembered>) -> Self {
+        let mut requests = Self { remembered, answered: 0 };
+        requests.recount();
+        requests
     }
 
     /// Asks at stream time `now`, unless the same is asked already or too much is open.
@@ -101,7 +111,7 @@ impl Requests {
         let is_waiting = wish.event.status == Some(Status::Denied);
         let by_person = |decision: DecisionRequired| decision == DecisionRequired::HumanApproval;
         let (required, _) = request::strength(wish);
-        let open = self.tracked.iter_mut().find(|tracked| tracked.state().is_open() && tracked.request.dedupe_key == dedupe_key);
+        let open = self.open_mut().find(|open| open.request.dedupe_key == dedupe_key);
         let ended = match open {
             // A person must decide now: that the agent proves who it is answers no longer.
             Some(weaker) if weaker.state() == State::Pending && by_person(required) && !by_person(weaker.request.decision_required) => {
@@ -113,74 +123,110 @@ impl Requests {
             }
             None => None,
         };
+        self.pack_ended();
         if self.pending().count() >= settings.open_max {
             return Asked::Withheld;
         }
-        let before = self.tracked.iter().filter(|tracked| tracked.request.dedupe_key == dedupe_key).count();
+        let before = self.remembered.iter().filter(|remembered| remembered.has_dedupe_key(&dedupe_key)).count();
         let attempt = request::Attempt {
             number: u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1),
             dedupe_key,
             supersedes: ended.as_ref().map(|transition| transition.request_id.clone()),
         };
-        let mut request = request::build(wish, attempt, partition, now, settings);
-        // Why it was asked is said in what is published, and nobody here looks at it again.
-        let reasons = std::mem::take(&mut request.risk.reasons);
-        let kept = request.clone();
-        request.risk.reasons = reasons;
+        let request = request::build(wish, attempt, partition, now, settings);
         // What behaviour asks afterwards may still be used: nothing needed its leave the first time.
         let ran_before = wish.asking.is_some() && !is_waiting;
-        self.tracked.push_back(Box::new(Tracked::new(kept, ran_before)));
+        self.remembered.push_back(Tracked::new(Question::from(&request), ran_before).into());
         self.forget_oldest();
         Asked::New(Box::new(request), ended)
     }
 
     /// What time alone does: at `now`, epoch ms, unanswered requests expire and unused approvals lapse.
     pub fn pass_time(&mut self, now: i64) -> Vec<Transition> {
-        self.tracked.iter_mut().filter_map(|tracked| tracked.pass_time(now)).collect()
+        let passed = self.open_mut().filter_map(|open| open.pass_time(now)).collect();
+        self.pack_ended();
+        passed
     }
 
     /// The earliest time at which [`Self::pass_time`] would change something.
     #[must_use]
     pub fn due(&self) -> Option<i64> {
-        let due = |tracked: &Tracked| match tracked.state() {
-            State::Pending => Some(tracked.request.expires_at),
-            State::Approved => Some(tracked.valid_until.saturating_add(1)),
-            _ => None,
+        let due = |open: &Tracked| match open.state() {
+            State::Approved => open.valid_until.saturating_add(1),
+            _ => open.request.expires_at,
         };
-        self.iter().filter_map(due).min()
+        self.iter_open().map(due).min()
     }
 
     /// The request of that id.
     #[must_use]
-    pub fn find(&self, request_id: &str) -> Option<&Tracked> {
-        self.iter().find(|tracked| tracked.request.request_id == request_id)
+    pub fn find(&self, request_id: &str) -> Option<Cow<'_, Tracked>> {
+        self.remembered.iter().find(|remembered| remembered.has_id(request_id)).map(Remembered::tracked)
     }
 
     /// Whether any may still change.
     #[must_use]
     pub fn has_open(&self) -> bool {
-        self.tracked.iter().any(|tracked| tracked.state().is_open())
+        self.iter_open().next().is_some()
+    }
+
+    /// When the newest was asked, stream time in epoch ms.
+    #[must_use]
+    pub fn newest(&self) -> Option<i64> {
+        self.remembered.iter().map(Remembered::created_at).max()
     }
 
     /// All that are remembered, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Tracked> {
-        self.tracked.iter().map(Box::as_ref)
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Tracked>> {
+        self.remembered.iter().map(Remembered::tracked)
     }
 
-    fn find_mut(&mut self, request_id: &str) -> Option<&mut Tracked> {
-        self.tracked.iter_mut().map(Box::as_mut).find(|tracked| tracked.request.request_id == request_id)
+    fn iter_open(&self) -> impl Iterator<Item = &Tracked> {
+        self.remembered.iter().filter_map(|remembered| match remembered {
+            Remembered::Open(tracked) => Some(&**tracked),
+            Remembered::Ended(_) => None,
+        })
+    }
+
+    fn open_mut(&mut self) -> impl Iterator<Item = &mut Tracked> {
+        self.remembered.iter_mut().filter_map(Remembered::open_mut)
     }
 
     fn pending(&self) -> impl Iterator<Item = &Tracked> {
-        self.iter().filter(|tracked| tracked.state() == State::Pending)
+        self.iter_open().filter(|open| open.state() == State::Pending)
+    }
+
+    /// Changes the request of that id, if it is open.
+    fn change<T>(&mut self, request_id: &str, change: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
+        let changed = self.open_mut().find(|open| open.request.request_id == request_id).map(change);
+        self.pack_ended();
+        changed
+    }
+
+    /// Packs what changes no more. To be called after every change.
+    fn pack_ended(&mut self) {
+        for remembered in &mut self.remembered {
+            if let Remembered::Open(tracked) = remembered
+                && !tracked.state().is_open()
+            {
+                *remembered = Remembered::from(Tracked::clone(tracked));
+            }
+        }
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        let is_answered = |remembered: &&Remembered| matches!(remembered.state(), State::Approved | State::Denied);
+        self.answered = self.remembered.iter().filter(is_answered).count();
     }
 
     fn forget_oldest(&mut self) {
-        let ended = self.tracked.iter().filter(|tracked| !tracked.state().is_open()).count();
-        if ended > ENDED_KEPT
-            && let Some(oldest) = self.tracked.iter().position(|tracked| !tracked.state().is_open())
+        let has_ended = |remembered: &Remembered| !remembered.state().is_open();
+        if self.remembered.iter().filter(|remembered| has_ended(remembered)).count() > ENDED_KEPT
+            && let Some(oldest) = self.remembered.iter().position(has_ended)
         {
-            self.tracked.remove(oldest);
+            self.remembered.remove(oldest);
+            self.recount();
         }
     }
 }

@@ -337,3 +337,29 @@ fn the_oldest_that_ended_are_forgotten() {
     }
     assert!(requests.iter().count() <= 66, "{}", requests.iter().count());
 }
+
+#[test]
+fn what_ended_is_stored_as_it_was_asked() {
+    let rules = StepUp::default();
+    let (mut requests, id) = asked(&rules);
+    let before = requests.find(&id).unwrap().request.clone();
+    requests.answer(&answer(&id, &json!({"outcome": "denied"})), 1_000, &rules);
+    ask(&mut requests, &ran(|event| event.target = Some("order/2".into())), None, &rules);
+    let stored = postcard::to_allocvec(&requests).unwrap();
+    let mut copy: Requests = postcard::from_bytes(&stored).unwrap();
+    assert_eq!(copy, requests);
+    assert_eq!(copy.find(&id).unwrap().request, before);
+    assert_eq!(cover_words(&copy.cover(&ran(same), false)), "refused, denied", "it still counts");
+}
+
+#[test]
+fn a_request_stored_whole_is_read() {
+    let event = refund("e", 0);
+    let mut requests = Requests::default();
+    let Asked::New(request, None) = ask(&mut requests, &event, None, &StepUp::default()) else { panic!("asked") };
+    let stored = json!({"tracked": [{
+        "request": serde_json::to_string(&request).unwrap(), "ran_before": false, "decided": null, "valid_until": i64::MIN, "uses_left": 0,
+        "state": "pending"
+    }]});
+    assert_eq!(serde_json::from_value::<Requests>(stored).unwrap(), requests);
+}
