@@ -1,73 +1,139 @@
-//! Counts of a cell's values by bin. Bins without gaps from the lowest to the highest that hold anything: what lies around a bin is three
-//! loads.
+//! Counts of a cell's values by bin. An agent with little history has few of them, and they lie in the cell itself; beyond that bins without
+//! gaps from the lowest to the highest that hold anything, so that what lies around a bin is three loads.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thin_vec::ThinVec;
 
 /// Past it every count is halved.
 const HALVE_ABOVE: u16 = 4000;
-/// Before the counts: the total, and the number of the first bin.
-const HEAD: usize = 2;
-/// Bins come in whole eights, so that few new bins need another allocation; with the head an allocation wastes nothing by that.
+/// Bins that lie in the cell itself: as many as leave it a cache line.
+const FEW: usize = 6;
+/// Bins come in whole eights, so that few new bins need another allocation.
 const EIGHT: u8 = 8;
+/// Bins fewer than that, so that with the list's head an allocation wastes nothing.
+const BESIDE_HEAD: usize = 4;
 
-/// One allocation with everything in it, so that a cell stays a cache line; none before the first value. In stored state the list of its
-/// bins with their counts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Histogram(Box<[u16]>);
+/// In stored state the list of its bins with their counts.
+#[derive(Debug, Clone)]
+pub struct Histogram(Form);
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// Places above `first` with their counts, in any order; a count of 0 is no bin. `first` is the first bin that was ever counted, or below.
+    Few { first: i16, places: [(u8, u8); FEW] },
+    /// Counts from `first` on, and their sum.
+    Wide { first: i16, total: u16, counts: ThinVec<u16> },
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self(Form::Few { first: 0, places: [(0, 0); FEW] })
+    }
+}
 
 impl Histogram {
     /// Sum of the counts.
     #[must_use]
     pub fn total(&self) -> u32 {
-        self.0.first().copied().map_or(0, u32::from)
+        match &self.0 {
+            Form::Few { places, .. } => places.iter().map(|(_, count)| u32::from(*count)).sum(),
+            Form::Wide { total, .. } => u32::from(*total),
+        }
     }
 
-    /// Bins that hold anything, in order, with their counts.
+    /// Bins that hold anything, with their counts; in order.
     pub fn entries(&self) -> impl Iterator<Item = (i16, u16)> + '_ {
-        let (first, counts) = self.parts().unwrap_or_default();
-        counts.iter().zip(0_u16..).filter(|(count, _)| **count > 0).map(move |(count, place)| (first.wrapping_add_unsigned(place), *count))
+        let (few, wide) = match &self.0 {
+            Form::Few { first, places } => {
+                let mut places = *places;
+                places.sort_unstable();
+                (Some((*first, places)), None)
+            }
+            Form::Wide { first, counts, .. } => (None, Some((*first, counts))),
+        };
+        let few = few.into_iter().flat_map(|(first, places)| places.map(|(place, count)| (bin_at(first, place.into()), u16::from(count))));
+        let wide = wide.into_iter().flat_map(|(first, counts)| (0..).zip(counts).map(move |(place, count)| (bin_at(first, place), *count)));
+        few.chain(wide).filter(|(_, count)| *count > 0)
     }
 
     /// Half of what `centre` holds and a quarter of what its neighbours hold.
     #[must_use]
     pub fn mass_around(&self, centre: i16) -> f64 {
-        let Some((first, counts)) = self.parts() else { return 0.0 };
-        let place = distance(first, centre);
-        let at = |place: usize| counts.get(place).copied().map_or(0, u32::from);
-        0.25 * f64::from(2 * at(place) + at(place.wrapping_sub(1)) + at(place.wrapping_add(1)))
+        let quarters: u32 = match &self.0 {
+            Form::Few { first, places } => {
+                let centre = distance(*first, centre);
+                let quarters = |&(place, count): &(u8, u8)| match centre.wrapping_sub(place.into()) {
+                    0 => 2 * u32::from(count),
+                    1 | usize::MAX => count.into(),
+                    _ => 0,
+                };
+                places.iter().map(quarters).sum()
+            }
+            Form::Wide { first, counts, .. } => {
+                let place = distance(*first, centre);
+                let at = |place: usize| counts.get(place).copied().map_or(0, u32::from);
+                2 * at(place) + at(place.wrapping_sub(1)) + at(place.wrapping_add(1))
+            }
+        };
+        0.25 * f64::from(quarters)
     }
 
     /// Counts a value in `bin`; past 4,000 all counts are halved, and single values forgotten.
     pub fn count(&mut self, bin: i16) {
-        if self.parts().is_none_or(|(first, counts)| distance(first, bin) >= counts.len()) {
-            self.widen(bin, bin);
-        }
-        let [total, first, counts @ ..] = &mut *self.0 else { return };
-        counts[distance(first.cast_signed(), bin)] += 1;
-        *total += 1;
-        if *total > HALVE_ABOVE {
+        self.add(bin, 1);
+        if self.total() > u32::from(HALVE_ABOVE) {
             *self = self.entries().map(|(bin, count)| (bin, count / 2)).collect();
         }
     }
 
-    /// Makes room for the bins from `low` to `high`.
-    #[cold]
-    fn widen(&mut self, low: i16, high: i16) {
-        let (held, counts) = self.parts().unwrap_or((low, &[]));
-        let first = held.min(low - low.rem_euclid(EIGHT.into()));
-        let ends = [distance(first, held) + counts.len(), distance(first, high) + 1];
-        let mut wider = vec![0; HEAD + ends[0].max(ends[1]).next_multiple_of(EIGHT.into())];
-        (wider[0], wider[1]) = (self.0.first().copied().unwrap_or(0), first.cast_unsigned());
-        wider[HEAD + distance(first, held)..][..counts.len()].copy_from_slice(counts);
-        self.0 = wider.into_boxed_slice();
-    }
-
-    fn parts(&self) -> Option<(i16, &[u16])> {
-        match &*self.0 {
-            [_, first, counts @ ..] => Some((first.cast_signed(), counts)),
-            _ => None,
+    fn add(&mut self, bin: i16, more: u16) {
+        if !self.add_to_few(bin, more) {
+            self.add_to_wide(bin, more);
         }
     }
+
+    /// False if there is no room for it.
+    fn add_to_few(&mut self, bin: i16, more: u16) -> bool {
+        let Form::Few { first, places } = &mut self.0 else { return false };
+        if places.iter().all(|(_, count)| *count == 0) {
+            // Room on both sides.
+            *first = bin.saturating_sub(i16::from(u8::MAX / 2));
+        }
+        let Ok(place) = u8::try_from(distance(*first, bin)) else { return false };
+        let held = places.iter().position(|(held, count)| *held == place && *count > 0);
+        let Some(at) = held.or_else(|| places.iter().position(|(_, count)| *count == 0)) else { return false };
+        let Some(count) = u8::try_from(more).ok().and_then(|more| places[at].1.checked_add(more)) else { return false };
+        places[at] = (place, count);
+        true
+    }
+
+    fn add_to_wide(&mut self, bin: i16, more: u16) {
+        if !matches!(&self.0, Form::Wide { first, counts, .. } if distance(*first, bin) < counts.len()) {
+            self.widen(bin);
+        }
+        let Form::Wide { first, total, counts } = &mut self.0 else { return };
+        let count = &mut counts[distance(*first, bin)];
+        (*count, *total) = (count.saturating_add(more), total.saturating_add(more));
+    }
+
+    /// Makes room for `bin` among those that hold anything.
+    #[cold]
+    fn widen(&mut self, bin: i16) {
+        let (low, high) = self.entries().fold((bin, bin), |(low, high), (bin, _)| (low.min(bin), high.max(bin)));
+        let first = low - low.rem_euclid(EIGHT.into());
+        let bins = (distance(first, high) + 1 + BESIDE_HEAD).next_multiple_of(EIGHT.into()) - BESIDE_HEAD;
+        let (mut counts, mut total) = (ThinVec::with_capacity(bins), 0_u16);
+        counts.resize(bins, 0);
+        for (bin, count) in self.entries() {
+            counts[distance(first, bin)] = count;
+            total = total.saturating_add(count);
+        }
+        self.0 = Form::Wide { first, total, counts };
+    }
+}
+
+fn bin_at(first: i16, place: u16) -> i16 {
+    first.wrapping_add_unsigned(place)
 }
 
 /// Places from the first bin up to `bin`; far too many for a bin below it.
@@ -75,18 +141,20 @@ fn distance(first: i16, bin: i16) -> usize {
     (isize::from(bin) - isize::from(first)).cast_unsigned()
 }
 
+/// What is counted is the same, wherever it lies.
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries().eq(other.entries())
+    }
+}
+
 impl FromIterator<(i16, u16)> for Histogram {
     /// In any order; counts of the same bin are added up.
     fn from_iter<I: IntoIterator<Item = (i16, u16)>>(entries: I) -> Self {
-        let held: Vec<(i16, u16)> = entries.into_iter().filter(|(_, count)| *count > 0).collect();
-        let bins = || held.iter().map(|(bin, _)| *bin);
-        let (Some(first), Some(last)) = (bins().min(), bins().max()) else { return Self::default() };
         let mut all = Self::default();
-        all.widen(first, last);
-        for (bin, count) in held {
-            let [total, first, counts @ ..] = &mut *all.0 else { continue };
-            for sum in [total, &mut counts[distance(first.cast_signed(), bin)]] {
-                *sum = sum.saturating_add(count);
+        for (bin, count) in entries {
+            if count > 0 {
+                all.add(bin, count);
             }
         }
         all

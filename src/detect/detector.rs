@@ -10,6 +10,7 @@ use super::persistence::loop_ratio;
 use super::ratios::Ratios;
 use super::sequence::{Asked, SessionCounts};
 use super::session::{OpenSession, Step, StoredScores};
+use super::spare_lists::{Lists, SpareLists};
 use super::volume::{Compared, Likelihoods};
 use super::{cadence, novelty, outcome};
 use crate::baseline::ahead::Stage;
@@ -25,9 +26,6 @@ pub use super::gate::Closed;
 /// `e^30`, cap on what one size may claim.
 const VOLUME_RATIO_MAX: f64 = 1.068_647_458_152_446_3e13;
 
-/// Events for which a session has room at first.
-const SHORT_SESSION: usize = 8;
-
 /// The detector of one shard.
 #[derive(Debug, Clone)]
 pub struct Detector {
@@ -37,6 +35,7 @@ pub struct Detector {
     pub calibration: Calibration,
     /// What may be learned.
     pub learning: Learning,
+    pub(super) spare: SpareLists,
     frozen: bool,
     constants: Detect,
 }
@@ -49,6 +48,7 @@ impl Detector {
             model: Model::new(hash_key),
             calibration: Calibration::default(),
             learning: Learning::new(constants.seal_after_sessions),
+            spare: SpareLists::default(),
             frozen: false,
             constants,
         }
@@ -62,24 +62,26 @@ impl Detector {
     /// What was learned before, under the settings of now.
     #[must_use]
     pub fn resumed(constants: Detect, model: Model, calibration: Calibration, learning: Learning, frozen: bool) -> Self {
-        Self { model, calibration, learning: learning.under(constants.seal_after_sessions), frozen, constants }
+        let learning = learning.under(constants.seal_after_sessions);
+        Self { model, calibration, learning, spare: SpareLists::default(), frozen, constants }
     }
 
     /// Opens a session.
     #[must_use]
-    pub fn open(&self, agent: AgentIndex, group: Option<GroupIndex>) -> OpenSession {
+    pub fn open(&mut self, agent: AgentIndex, group: Option<GroupIndex>) -> OpenSession {
+        let Lists { tools, observations, steps } = self.spare.take();
         let baseline = self.model.agent(agent);
         OpenSession {
             agent,
             group,
             stratum: baseline.stratum(),
             history: History::default(),
-            tools: Vec::with_capacity(SHORT_SESSION),
+            tools,
             weights: baseline.weights.unwrap_or(self.model.population.weights.0),
             families: Families::new(self.usual_length(agent)),
             bytes_out: 0.0,
-            observations: Vec::with_capacity(SHORT_SESSION),
-            steps: Vec::with_capacity(SHORT_SESSION),
+            observations,
+            steps,
             gaps: cadence::Gaps::default(),
             p_value: 1.0,
         }

@@ -131,7 +131,7 @@ impl Learning {
 
 impl Detector {
     /// Learns from a closed session what the gate lets in. `handle` names it for a later verdict.
-    pub fn close(&mut self, session: OpenSession, end: StoredScores, handle: u64) -> Closed {
+    pub fn close(&mut self, mut session: OpenSession, end: StoredScores, handle: u64) -> Closed {
         let p = session.p_value;
         let owner = session.owner();
         let sealed = self.learning.is_sealed(self.model.agent(session.agent).sessions);
@@ -159,7 +159,10 @@ impl Detector {
                 (true, true) => Gate::Sealed(self.learning.pins.of(owner)),
             };
             self.model.learn(&delta(&session), gate);
+            self.spare.keep(session);
         } else {
+            // It may wait for long: no place is left free.
+            session.shrink();
             self.learning.quarantine.push_back(Quarantined { handle, session: Box::new(session), end, calibrated });
             if self.learning.quarantine.len() > QUARANTINE_MAX {
                 self.learning.quarantine.pop_front();

@@ -16,6 +16,7 @@ pub mod persistence;
 pub mod ratios;
 pub mod sequence;
 pub mod session;
+pub mod spare_lists;
 pub mod volume;
 
 pub use calibration::Calibration;

@@ -129,6 +129,13 @@ impl OpenSession {
         Some((newest.tool, same.count())).filter(|(_, denials)| *denials > 0)
     }
 
+    /// Leaves no place free in its lists.
+    pub fn shrink(&mut self) {
+        self.tools.shrink_to_fit();
+        self.observations.shrink_to_fit();
+        self.steps.shrink_to_fit();
+    }
+
     /// Counts a tool.
     pub fn count_tool(&mut self, tool: ToolId) {
         match self.tools.iter_mut().find(|entry| entry.0 == tool) {

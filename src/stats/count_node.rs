@@ -8,17 +8,41 @@ use thin_vec::ThinVec;
 
 use super::prefetch::prefetch;
 
+/// A symbol with its count, without the gap that an aligned pair would have.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, packed(2))]
+pub struct Entry<K: Copy> {
+    symbol: K,
+    count: u16,
+}
+
 /// A symbol small enough to be stored by value, whose lowest bit is bit 0 of its text's FNV-1a hash.
 pub trait Symbol: Copy + Eq + Ord + Hash + std::fmt::Debug {
     /// Entries kept without an allocation: an array, as long as leaves a node small.
-    type Inline: AsRef<[(Self, u16)]> + AsMut<[(Self, u16)]> + Copy + Default + std::fmt::Debug;
+    type Inline: AsRef<[Entry<Self>]> + AsMut<[Entry<Self>]> + Copy + std::fmt::Debug;
+    /// Entries that count nothing.
+    const NONE: Self::Inline;
 
     /// Bit 0 of the FNV-1a hash of the symbol's text.
     fn parity(self) -> u16;
 }
 
+impl<K: Copy + Eq> Entry<K> {
+    #[inline]
+    fn is_of(&self, symbol: K) -> bool {
+        // Copied first: what is packed cannot be borrowed.
+        let held = self.symbol;
+        held == symbol
+    }
+
+    fn pair(self) -> (K, u16) {
+        (self.symbol, self.count)
+    }
+}
+
 impl Symbol for u8 {
-    type Inline = [(u8, u16); 3];
+    type Inline = [Entry<u8>; 3];
+    const NONE: Self::Inline = [Entry { symbol: 0, count: 0 }; 3];
 
     fn parity(self) -> u16 {
         u16::from(self & 1)
@@ -26,7 +50,8 @@ impl Symbol for u8 {
 }
 
 impl Symbol for u16 {
-    type Inline = [(u16, u16); 3];
+    type Inline = [Entry<u16>; 3];
+    const NONE: Self::Inline = [Entry { symbol: 0, count: 0 }; 3];
 
     fn parity(self) -> u16 {
         self & 1
@@ -34,7 +59,8 @@ impl Symbol for u16 {
 }
 
 impl Symbol for u64 {
-    type Inline = [(u64, u16); 1];
+    type Inline = [Entry<u64>; 1];
+    const NONE: Self::Inline = [Entry { symbol: 0, count: 0 }; 1];
 
     fn parity(self) -> u16 {
         u16::from(self & 1 == 1)
@@ -54,7 +80,7 @@ const THETA: f64 = 1.0;
 enum Entries<K: Symbol> {
     /// So many places of the array; the others count nothing.
     Inline(u8, K::Inline),
-    Few(ThinVec<(K, u16)>),
+    Few(ThinVec<Entry<K>>),
     Many(Box<hashbrown::HashMap<K, u16, foldhash::fast::FixedState>>),
 }
 
@@ -70,13 +96,13 @@ pub struct CountNode<K: Symbol> {
 
 impl<K: Symbol> Default for CountNode<K> {
     fn default() -> Self {
-        Self { total: 0, singletons: 0, touched: 0, entries: Entries::Inline(0, K::Inline::default()) }
+        Self { total: 0, singletons: 0, touched: 0, entries: Entries::Inline(0, K::NONE) }
     }
 }
 
 impl<K: Symbol> Entries<K> {
     /// All entries, as long as a scan finds one quickly; beyond, none.
-    fn few(&self) -> &[(K, u16)] {
+    fn few(&self) -> &[Entry<K>] {
         match self {
             Self::Inline(len, places) => &places.as_ref()[..usize::from(*len)],
             Self::Few(few) => few,
@@ -92,33 +118,34 @@ impl<K: Symbol> Entries<K> {
             Self::Few(few) => few.as_mut_slice(),
             Self::Many(many) => return many.get_mut(&symbol),
         };
-        let at = few.iter().position(|entry| entry.0 == symbol)?;
+        let at = few.iter().position(|entry| entry.is_of(symbol))?;
         // One place nearer to the front each time it overtakes: a scan finds what is frequent first.
-        let overtakes = at > 0 && few[at].1 >= few[at - 1].1;
+        let overtakes = at > 0 && few[at].count >= few[at - 1].count;
         if overtakes {
             few.swap(at, at - 1);
         }
-        Some(&mut few[at - usize::from(overtakes)].1)
+        Some(&mut few[at - usize::from(overtakes)].count)
     }
 
     /// Adds a symbol that has no count yet.
     fn push(&mut self, symbol: K, count: u16) {
+        let entry = Entry { symbol, count };
         match self {
             Self::Inline(len, places) => {
                 if let Some(place) = places.as_mut().get_mut(usize::from(*len)) {
-                    *place = (symbol, count);
+                    *place = entry;
                     *len += 1;
                     return;
                 }
                 let held = places.as_ref();
                 let mut few = ThinVec::with_capacity(2 * held.len().max(1));
                 few.extend_from_slice(held);
-                few.push((symbol, count));
+                few.push(entry);
                 *self = Self::Few(few);
             }
-            Self::Few(few) if few.len() < SCAN_MAX => few.push((symbol, count)),
+            Self::Few(few) if few.len() < SCAN_MAX => few.push(entry),
             Self::Few(few) => {
-                let all = few.iter().copied().chain([(symbol, count)]);
+                let all = few.iter().copied().chain([entry]).map(Entry::pair);
                 *self = Self::Many(Box::new(all.collect()));
             }
             Self::Many(many) => {
@@ -131,15 +158,15 @@ impl<K: Symbol> Entries<K> {
         match self {
             Self::Inline(len, places) => {
                 let before = *places;
-                (*len, *places) = (0, K::Inline::default());
+                (*len, *places) = (0, K::NONE);
                 for mut entry in before.as_ref().iter().copied() {
-                    if entry.1 > 0 && keep(entry.0, &mut entry.1) {
+                    if entry.count > 0 && keep(entry.symbol, &mut entry.count) {
                         places.as_mut()[usize::from(*len)] = entry;
                         *len += 1;
                     }
                 }
             }
-            Self::Few(few) => few.retain_mut(|entry| keep(entry.0, &mut entry.1)),
+            Self::Few(few) => few.retain_mut(|entry| keep(entry.symbol, &mut entry.count)),
             Self::Many(many) => many.retain(|&symbol, count| keep(symbol, count)),
         }
     }
@@ -176,8 +203,8 @@ impl<K: Symbol> CountNode<K> {
     pub fn count(&self, symbol: K) -> u32 {
         let count = match &self.entries {
             // Looking at every place takes no branch that could be guessed wrongly.
-            Entries::Inline(_, places) => places.as_ref().iter().map(|&(held, count)| if held == symbol { count } else { 0 }).sum(),
-            Entries::Few(few) => few.iter().find(|entry| entry.0 == symbol).map_or(0, |entry| entry.1),
+            Entries::Inline(_, places) => places.as_ref().iter().map(|entry| if entry.is_of(symbol) { entry.count } else { 0 }).sum(),
+            Entries::Few(few) => few.iter().find(|entry| entry.is_of(symbol)).map_or(0, |entry| entry.count),
             Entries::Many(many) => many.get(&symbol).copied().unwrap_or(0),
         };
         u32::from(count)
@@ -248,7 +275,7 @@ impl<K: Symbol> CountNode<K> {
     pub fn iter(&self) -> impl Iterator<Item = (K, u16)> + '_ {
         let many = if let Entries::Many(many) = &self.entries { Some(many) } else { None };
         let many = many.into_iter().flat_map(|many| many.iter().map(|(&symbol, &count)| (symbol, count)));
-        self.entries.few().iter().copied().chain(many)
+        self.entries.few().iter().copied().map(Entry::pair).chain(many)
     }
 
     /// A node with these counts, as read from a snapshot.
@@ -352,9 +379,8 @@ mod tests {
 
     /// An agent has up to two thousand nodes: what a node takes is most of what an agent takes.
     #[test]
-    fn a_node_of_tools_takes_twenty_four_bytes() {
-        assert_eq!(size_of::<CountNode<u16>>(), 24);
-        assert_eq!(size_of::<CountNode<u64>>(), 32);
+    fn a_node_takes_twenty_four_bytes() {
+        assert_eq!([size_of::<CountNode<u8>>(), size_of::<CountNode<u16>>(), size_of::<CountNode<u64>>()], [24; 3]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the common path allocates: decoding an ordinary record, and scoring an event inside a session of a known agent. The bounds on
-//! scoring are what was measured, so that it gets no worse; the aim is none at all.
+//! What the common path allocates: decoding an ordinary record, and scoring an ordinary event inside a session of a known agent. Neither
+//! allocates anything, but for the rare event at which a session outgrows all before it.
 //!
 //! A binary of its own, because counting replaces the allocator of the whole program.
 
@@ -21,10 +21,12 @@ const AGENTS: usize = 16;
 const ROUNDS: usize = 12;
 /// Until then the agents are young, and much is new.
 const WARM_ROUNDS: usize = 8;
-/// Share of events that allocate nothing: the others are those at which a short session's lists grow.
-const WITHOUT_MIN: f64 = 0.88;
-/// Allocations an event on average. Most of them are made by the few events of sessions that are close to an alarm.
-const MEAN_MAX: f64 = 1.05;
+/// Share of events that allocate nothing: the others are those at which a session grows beyond the lists that earlier ones left.
+const WITHOUT_MIN: f64 = 0.995;
+/// Events with a smaller p are explained at once.
+const EXPLAINED_BELOW: f64 = 0.02;
+/// Allocations an event on average.
+const MEAN_MAX: f64 = 0.01;
 const ORIGIN: Origin = Origin { partition: 0, offset: 0 };
 
 #[test]
@@ -49,7 +51,7 @@ fn an_escaped_text_is_an_allocation_so_the_count_can_fail() {
 }
 
 #[test]
-fn most_events_inside_a_session_of_a_known_agent_are_scored_without_an_allocation() {
+fn an_event_inside_a_session_of_a_known_agent_is_scored_without_an_allocation() {
     let mut world = World::new(AGENTS);
     let mut engine = Engine::new(Arc::new(EngineConfig::default()), Shard { partition: 0, partitions: 1 });
     let tables = Tables::default();
@@ -76,7 +78,7 @@ fn most_events_inside_a_session_of_a_known_agent_are_scored_without_an_allocatio
     assert!(allocations as f64 <= MEAN_MAX * events as f64, "{allocations} allocations in {events} events: {events_by_allocations:?}");
 }
 
-/// A score and nothing else, and nobody is told.
+/// A score and nothing else: nobody is told, and the event is not so odd by itself that it is explained in case somebody will be.
 fn is_ordinary(outputs: &[Output]) -> bool {
-    matches!(outputs, [Output::Score(score)] if score.decision == Decision::Allow)
+    matches!(outputs, [Output::Score(score)] if score.decision == Decision::Allow && score.p_value.is_some_and(|p| p >= EXPLAINED_BELOW))
 }

@@ -78,7 +78,7 @@ impl Requests {
             return Answered::Refused(refusal);
         }
         let decided = self.change(&answer.request_id, |pending| decide(pending, answer, arrived_at, rules));
-        Answered::Decided(decided.expect("what no state refuses is pending"))
+        decided.map_or(Answered::Refused(Refusal::UnknownRequest), Answered::Decided)
     }
 }
 

@@ -1,0 +1,48 @@
+//! The lists of sessions that are over, for sessions to come: in the long run neither a session's begin nor its growth takes an allocation.
+
+use super::session::{OpenSession, Step};
+use crate::baseline::{Observation, ToolId};
+
+/// Events for which a session has room at first.
+const SHORT_SESSION: usize = 8;
+/// Room for more events than this is given back: one long session shall not take memory for good.
+const ROOM_MAX: usize = 128;
+/// Sets that are kept; more than a few wait only after many sessions closed at once.
+const KEPT_MAX: usize = 64;
+
+/// What a session lists, one entry an event or tool.
+#[derive(Debug, Clone)]
+pub struct Lists {
+    /// Tools and how often.
+    pub tools: Vec<(ToolId, u32)>,
+    /// The events, as far as they are modelled.
+    pub observations: Vec<Observation>,
+    /// Their scores.
+    pub steps: Vec<Step>,
+}
+
+/// Empty lists with room in them. No state: what is in them is gone.
+#[derive(Debug, Clone, Default)]
+pub struct SpareLists(Vec<Lists>);
+
+impl SpareLists {
+    /// Empty lists, with room for a short session at least.
+    pub fn take(&mut self) -> Lists {
+        self.0.pop().unwrap_or_else(|| Lists {
+            tools: Vec::with_capacity(SHORT_SESSION),
+            observations: Vec::with_capacity(SHORT_SESSION),
+            steps: Vec::with_capacity(SHORT_SESSION),
+        })
+    }
+
+    /// The session is over, and nobody looks at its lists again.
+    pub fn keep(&mut self, session: OpenSession) {
+        let OpenSession { mut tools, mut observations, mut steps, .. } = session;
+        if self.0.len() < KEPT_MAX && observations.capacity() <= ROOM_MAX {
+            tools.clear();
+            observations.clear();
+            steps.clear();
+            self.0.push(Lists { tools, observations, steps });
+        }
+    }
+}
