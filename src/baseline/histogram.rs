@@ -19,7 +19,8 @@ pub struct Histogram(Form);
 
 #[derive(Debug, Clone)]
 enum Form {
-    /// Places above `first` with their counts, in any order; a count of 0 is no bin. `first` is the first bin that was ever counted, or below.
+    /// Places above `first` with their counts, in any order; a count of 0 is no bin. `first` lies half of all places below the bin that was
+    /// counted first.
     Few { first: i16, places: [(u8, u8); FEW] },
     /// Counts from `first` on, and their sum.
     Wide { first: i16, total: u16, counts: ThinVec<u16> },
