@@ -1,12 +1,12 @@
-//! The lists of sessions that are over, for sessions to come: in the long run neither a session's begin nor its growth takes an allocation.
+//! The lists of sessions that are over, for sessions to come: in the long run a session of ordinary length takes no allocation for them.
 
 use super::session::{OpenSession, Step};
 use crate::baseline::{Observation, ToolId};
 
 /// Events for which a session has room at first.
 const SHORT_SESSION: usize = 8;
-/// Room for more events than this is given back: one long session shall not take memory for good.
-const ROOM_MAX: usize = 128;
+/// Room for more events than this is given back: a session keeps what it took until it ends, and most are short.
+const ROOM_MAX: usize = 2 * SHORT_SESSION;
 /// Sets that are kept; more than a few wait only after many sessions closed at once.
 const KEPT_MAX: usize = 64;
 
@@ -38,10 +38,13 @@ impl SpareLists {
     /// The session is over, and nobody looks at its lists again.
     pub fn keep(&mut self, session: OpenSession) {
         let OpenSession { mut tools, mut observations, mut steps, .. } = session;
-        if self.0.len() < KEPT_MAX && observations.capacity() <= ROOM_MAX {
+        if self.0.len() < KEPT_MAX {
             tools.clear();
             observations.clear();
             steps.clear();
+            tools.shrink_to(ROOM_MAX);
+            observations.shrink_to(ROOM_MAX);
+            steps.shrink_to(ROOM_MAX);
             self.0.push(Lists { tools, observations, steps });
         }
     }
