@@ -17,7 +17,7 @@ pub use answer::{Answered, Refusal};
 pub use cover::{Cover, Difference};
 pub use life::{State, Tracked, Transition};
 use question::Question;
-use remembered::Remembered;
+use remembered::{Remembered, Sought};
 pub(super) use request::amount;
 
 use crate::config::StepUp;
@@ -127,7 +127,8 @@ impl Requests {
         if self.pending().count() >= settings.open_max {
             return Asked::Withheld;
         }
-        let before = self.remembered.iter().filter(|remembered| remembered.has_dedupe_key(&dedupe_key)).count();
+        let sought = Sought::from(&*dedupe_key);
+        let before = self.remembered.iter().filter(|remembered| remembered.has_dedupe_key(&sought)).count();
         let attempt = request::Attempt {
             number: u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1),
             dedupe_key,
@@ -161,7 +162,8 @@ impl Requests {
     /// The request of that id.
     #[must_use]
     pub fn find(&self, request_id: &str) -> Option<Cow<'_, Tracked>> {
-        self.remembered.iter().find(|remembered| remembered.has_id(request_id)).map(Remembered::tracked)
+        let sought = Sought::from(request_id);
+        self.remembered.iter().find(|remembered| remembered.has_id(&sought)).map(Remembered::tracked)
     }
 
     /// Whether any may still change.

@@ -91,18 +91,30 @@ impl Remembered {
         }
     }
 
-    pub(super) fn has_id(&self, request_id: &str) -> bool {
+    pub(super) fn has_id(&self, sought: &Sought<'_>) -> bool {
         match self {
-            Self::Open(tracked) => tracked.request.request_id == request_id,
-            Self::Ended(ended) => ended.request_id == hashed(request_id) && ended.unpack().request.request_id == request_id,
+            Self::Open(tracked) => tracked.request.request_id == sought.text,
+            Self::Ended(ended) => ended.request_id == sought.hash && ended.unpack().request.request_id == sought.text,
         }
     }
 
-    pub(super) fn has_dedupe_key(&self, dedupe_key: &str) -> bool {
+    pub(super) fn has_dedupe_key(&self, sought: &Sought<'_>) -> bool {
         match self {
-            Self::Open(tracked) => tracked.request.dedupe_key == dedupe_key,
-            Self::Ended(ended) => ended.dedupe_key == hashed(dedupe_key) && ended.unpack().request.dedupe_key == dedupe_key,
+            Self::Open(tracked) => tracked.request.dedupe_key == sought.text,
+            Self::Ended(ended) => ended.dedupe_key == sought.hash && ended.unpack().request.dedupe_key == sought.text,
         }
+    }
+}
+
+/// An id or key with its hash, which is compared with that of many.
+pub(super) struct Sought<'t> {
+    text: &'t str,
+    hash: u64,
+}
+
+impl<'t> From<&'t str> for Sought<'t> {
+    fn from(text: &'t str) -> Self {
+        Self { text, hash: hashed(text) }
     }
 }
 
