@@ -10,10 +10,10 @@ mod time;
 mod trail;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use agenda::Agenda;
 pub(super) use event::Responded;
@@ -56,7 +56,7 @@ pub struct Desk {
 /// Everything of a shard that tables and clocks touch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Response {
-    #[serde(serialize_with = "in_order_of_names")]
+    #[serde(with = "crate::stats::sorted")]
     desks: hashbrown::HashMap<Box<str>, Desk, foldhash::fast::FixedState>,
     trail: Trail,
     /// The earliest time, epoch ms, at which time alone changes something; the agenda's first.
@@ -115,12 +115,4 @@ impl Response {
     pub fn find(&self, request_id: &str) -> Option<(&str, Cow<'_, Tracked>)> {
         self.desks.iter().find_map(|(agent, desk)| Some((&**agent, desk.requests.find(request_id)?)))
     }
-}
-
-/// In stored state a map in the order of its keys.
-fn in_order_of_names<S: Serializer>(
-    desks: &hashbrown::HashMap<Box<str>, Desk, foldhash::fast::FixedState>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(desks.iter().collect::<BTreeMap<_, _>>())
 }

@@ -17,7 +17,7 @@ pub use answer::{Answered, Refusal};
 pub use cover::{Cover, Difference};
 pub use life::{State, Tracked, Transition};
 use question::Question;
-use remembered::{Remembered, Sought};
+use remembered::{Ended, Remembered, Sought};
 pub(super) use request::amount;
 
 use crate::config::StepUp;
@@ -211,7 +211,7 @@ impl Requests {
             if let Remembered::Open(tracked) = remembered
                 && !tracked.state().is_open()
             {
-                *remembered = Remembered::from(Tracked::clone(tracked));
+                *remembered = Remembered::Ended(Ended::pack(tracked));
             }
         }
         self.recount();

@@ -39,7 +39,7 @@ impl From<Tracked> for Remembered {
 }
 
 impl Ended {
-    fn pack(tracked: &Tracked) -> Self {
+    pub(super) fn pack(tracked: &Tracked) -> Self {
         let question = &tracked.request;
         Self {
             request_id: hashed(&question.request_id),
