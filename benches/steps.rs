@@ -7,6 +7,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use gaitkeeper::allocator::Allocator;
 use gaitkeeper::config::EngineConfig;
 use gaitkeeper::engine::audit::Trail;
 use gaitkeeper::engine::{Engine, Output, Shard, Tables};
@@ -29,6 +30,9 @@ mod clock;
 mod world;
 
 use world::{Shape, Turns, World};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 const AGENTS: usize = 64;
 const EVENTS: usize = 1_024;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["baseline"],
     &["config"],
     &["event", "finding"],
-    &["stats"],
+    &["stats", "allocator"],
 ];
 const LINES_MAX: usize = 500;
 

@@ -23,11 +23,15 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use gaitkeeper::allocator::Allocator;
 use memory::Layout;
 use report::Claim;
 use rounds::{Measured, Slice, Summary, Variant};
 use score::Watched;
 use world::{Shape, Turns, World};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 /// How much is run.
 struct Plan {

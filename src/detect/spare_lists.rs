@@ -3,10 +3,10 @@
 use super::session::{OpenSession, Step};
 use crate::baseline::{Observation, ToolId};
 
-/// Events for which a session has room at first.
-const SHORT_SESSION: usize = 8;
+/// Events for which a session has room where nothing is handed on to it: the first sessions of a fleet are many and short.
+const ROOM_MIN: usize = 2;
 /// Room for more events than this is given back: a session keeps what it took until it ends, and most are short.
-const ROOM_MAX: usize = 2 * SHORT_SESSION;
+const ROOM_MAX: usize = 16;
 /// Sets that are kept; more than a few wait only after many sessions closed at once.
 const KEPT_MAX: usize = 64;
 
@@ -26,12 +26,12 @@ pub struct Lists {
 pub struct SpareLists(Vec<Lists>);
 
 impl SpareLists {
-    /// Empty lists, with room for a short session at least.
+    /// Empty lists, with room for more than one event.
     pub fn take(&mut self) -> Lists {
         self.0.pop().unwrap_or_else(|| Lists {
-            tools: Vec::with_capacity(SHORT_SESSION),
-            observations: Vec::with_capacity(SHORT_SESSION),
-            steps: Vec::with_capacity(SHORT_SESSION),
+            tools: Vec::with_capacity(ROOM_MIN),
+            observations: Vec::with_capacity(ROOM_MIN),
+            steps: Vec::with_capacity(ROOM_MIN),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::explain::Explanation;
+use super::loudest::Loudest;
 use super::{Verdict, surprise};
 use crate::detect::family::Family;
 use crate::finding::techniques::{self, Refinement};
@@ -18,8 +18,8 @@ const UPDATE_EVERY_MS: i64 = 60_000;
 pub struct SessionAlarm {
     /// The strictest decision so far.
     pub strictest: Option<Decision>,
-    /// The loudest event so far, if any was odd enough to explain, with its joint score.
-    pub loudest: Option<Box<(f64, Explanation)>>,
+    /// The loudest event so far, if any was odd enough to explain.
+    pub loudest: Option<Loudest>,
     /// The closed session whose finding this session's misuse has joined, while it carries nothing else.
     pub joined: Option<u64>,
     /// What an analyst said while the session was open.

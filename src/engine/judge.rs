@@ -2,6 +2,7 @@
 
 use super::explain::{self, Explanation, Told};
 use super::findings::Crossed;
+use super::loudest::Loudest;
 use super::sessions::Session;
 use super::severity;
 use super::step_up::{Because, Wish};
@@ -48,7 +49,7 @@ impl Engine {
         let loudest = self.explain_if_loudest(event, observation, reading, slot);
         let session = self.sessions.get_mut(slot);
         if let Some(explanation) = loudest {
-            session.alarm.loudest = Some(Box::new((reading.joint, explanation)));
+            session.alarm.loudest = Some(Loudest::new(reading.joint, &explanation));
         }
         let crossing = self.alarming(slot, p, threshold);
         let alarms = !crossing.is_empty();
@@ -72,7 +73,7 @@ impl Engine {
             }
             let told = Told { detector: &self.detector, session: &self.sessions.get(slot).detected, event, observation, reading };
             let explanation = match (family, &self.sessions.get(slot).alarm.loudest) {
-                (Family::Misuse, Some(loudest)) => loudest.1.clone(),
+                (Family::Misuse, Some(loudest)) => loudest.explanation(),
                 (Family::Misuse, None) => explain::of_event(&told),
                 _ => explain::of_family(&told, family, family_p),
             };
@@ -103,7 +104,7 @@ impl Engine {
             }
             let session = self.sessions.get(slot);
             let explanation = match &session.alarm.loudest {
-                Some(loudest) => loudest.1.clone(),
+                Some(loudest) => loudest.explanation(),
                 None => explain::of_end(&self.detector, &session.detected, reading, family, family_p, &session.context.event_id),
             };
             raised.extend(self.raise(slot, explanation, family, &crossed, None));
@@ -169,7 +170,7 @@ impl Engine {
 
     /// With too little evidence only what is new to the whole fleet may alarm, once the fleet itself is known.
     fn may_alarm(&mut self, slot: SessionSlot, threshold: Threshold) -> bool {
-        let new_to_fleet = self.sessions.get(slot).alarm.loudest.as_ref().is_some_and(|loudest| loudest.1.new_to_fleet);
+        let new_to_fleet = self.sessions.get(slot).alarm.loudest.as_ref().is_some_and(|loudest| loudest.new_to_fleet);
         let closed = self.counters.sessions;
         let is_fleet_known = closed as f64 * threshold.alpha >= 1.0 && closed >= self.sessions.len() as u64;
         let is_known = threshold.evidence != EvidenceWord::Insufficient || (new_to_fleet && is_fleet_known);
@@ -207,7 +208,7 @@ impl Engine {
         slot: SessionSlot,
     ) -> Option<Explanation> {
         let session = self.sessions.get(slot);
-        let is_loudest = session.alarm.loudest.as_ref().is_none_or(|loudest| reading.joint > loudest.0);
+        let is_loudest = session.alarm.loudest.as_ref().is_none_or(|loudest| reading.joint > loudest.joint);
         (reading.joint_p < EXPLAINED_BELOW && is_loudest)
             .then(|| explain::of_event(&Told { detector: &self.detector, session: &session.detected, event, observation, reading }))
     }

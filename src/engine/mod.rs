@@ -19,6 +19,7 @@ mod groups;
 pub mod identifier;
 mod idle_queue;
 mod judge;
+pub mod loudest;
 pub mod output;
 pub mod part;
 pub mod pools;

@@ -10,7 +10,7 @@ use super::contract::Contract;
 use super::credentials::{Age, SourceSlot};
 use super::inventory::Inventory;
 use super::record::AgentStatus;
-use super::terms::Limits;
+use super::terms::{Limits, Terms, TermsId};
 
 /// A short cut and no state: it begins anew after a restart and with every change of the inventory.
 #[derive(Debug, Clone)]
@@ -19,8 +19,10 @@ pub(super) struct Binding {
     /// [`Inventory::revision`] on which it rests.
     revision: u64,
     pub contract: Arc<Contract>,
-    /// Those of the contract's terms.
+    /// Of the contract, as are the next two: reached from here, the contract itself need not be read, which is a line of memory of each agent.
+    pub terms: Arc<Terms>,
     pub limits: Arc<Limits>,
+    pub terms_id: TermsId,
     pub life: Life,
     /// Whether an authority was declared.
     pub is_delegated: bool,
@@ -71,12 +73,14 @@ impl Binding {
     /// The agent's, where it has a contract.
     pub fn of(agent: &str, inventory: &Inventory) -> Option<Self> {
         let contract = Arc::clone(inventory.contract(agent)?);
-        let (terms, record) = (&contract.terms, contract.record());
+        let (terms, record) = (Arc::clone(&contract.terms), contract.record());
         Some(Self {
             revision: inventory.revision(),
             limits: Arc::clone(&terms.limits),
             life: Life { status: record.status, expires_at: record.expires_at.into() },
             is_delegated: terms.authority.is_some(),
+            terms_id: terms.id,
+            terms,
             is_recorded: record.audit_log.as_deref() == Some("required"),
             held: None,
             cleared: OwnClearances::default(),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::contract::Contract;
 use super::judge::{Asked, Judgement};
 use super::sightings::{Sighting, Sightings};
+use super::terms::Terms;
 use super::violation::{Draft, listed};
 use crate::event::limits::shown;
 use crate::finding::Kind;
@@ -53,11 +53,11 @@ impl Chains {
 }
 
 /// An instruction of the agent: whether whom it instructs stands above it in the chain, or too far below its beginning.
-pub(super) fn judge(asked: &Asked<'_>, contract: &Contract, own: &mut Sightings, elsewhere: &Sightings, judgement: &mut Judgement) {
+pub(super) fn judge(asked: &Asked<'_>, terms: &Terms, own: &mut Sightings, elsewhere: &Sightings, judgement: &mut Judgement) {
     let (Some(trace), Some(peer)) = (asked.event.trace_id.as_deref(), asked.event.peer_agent_id.as_deref()) else { return };
     let agent = &*asked.event.agent_id;
     // Without declared peers nobody said that the agent instructs others at all.
-    if contract.terms.peers.is_none() || !asked.ran() || peer == agent {
+    if terms.peers.is_none() || !asked.ran() || peer == agent {
         return;
     }
     let above = above(agent, |agent| own.chains().instructors(trace, agent).chain(elsewhere.chains().instructors(trace, agent)));

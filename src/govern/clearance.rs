@@ -44,7 +44,7 @@ struct Combination {
 /// Bits of the first limits in a place of [`OwnClearances`].
 const LIMITS_HERE: u32 = 1 << 15;
 /// As many as the seven lines of an agent have room for.
-const PLACES: usize = 62;
+const PLACES: usize = 56;
 
 /// What was found for one agent, so that its next event finds it beside the agent's other state: a place for each combination that
 /// its number leads to, with the limits that speak of it. Of two that share a place the newer is at hand.
@@ -84,13 +84,7 @@ pub(super) struct Uncleared {
 impl Clearances {
     /// The limits on the event's action, if its names were cleared under these terms; else what [`Clearances::insert`] needs.
     /// `own` is of the agent, and of no other terms.
-    pub fn find(
-        &mut self,
-        event: &Event<'_>,
-        is_delegated: bool,
-        own: &mut OwnClearances,
-        terms: impl FnOnce() -> TermsId,
-    ) -> Result<LimitSet, Uncleared> {
+    pub fn find(&mut self, event: &Event<'_>, is_delegated: bool, own: &mut OwnClearances, terms: TermsId) -> Result<LimitSet, Uncleared> {
         let Self { combinations, names, cleared, asked, beginning } = self;
         write_names(event, is_delegated, asked);
         let hash = hash(asked);
@@ -102,7 +96,7 @@ impl Clearances {
         if let Some(limits) = own.get(combination.number) {
             return Ok(limits);
         }
-        let limits = *cleared.get(&(terms(), combination.begin)).ok_or(Uncleared { hash, known })?;
+        let limits = *cleared.get(&(terms, combination.begin)).ok_or(Uncleared { hash, known })?;
         own.put(combination.number, limits);
         Ok(limits)
     }

@@ -151,21 +151,21 @@ impl Judge {
             credentials.judge(&asked, inventory, own, elsewhere, None, judgement);
             return;
         };
-        let Binding { contract, limits, life, is_delegated, is_recorded, held, cleared, .. } = binding;
+        let Binding { contract, terms, terms_id, limits, life, is_delegated, is_recorded, held, cleared, .. } = binding;
         let contract = &**contract;
         let asked = Asked { event, action, now_ms, contract: Some(contract), policy };
         judge_life(&asked, Some(*life), seen, shadow, judgement);
-        let set = clearances.find(event, *is_delegated, cleared, || contract.terms.id).unwrap_or_else(|uncleared| {
+        let set = clearances.find(event, *is_delegated, cleared, *terms_id).unwrap_or_else(|uncleared| {
             let (told, set) = (judgement.told(), LimitSet::on(action, limits));
             judge_actions(&asked, contract, judgement);
             judge_surroundings(&asked, contract, judgement);
             if judgement.told() == told {
-                clearances.insert(uncleared, contract.terms.id, set);
+                clearances.insert(uncleared, *terms_id, set);
             }
             set
         });
         judgement.recorded = Recorded { limit: set.first(limits, action), is_every: *is_recorded };
-        chain::judge(&asked, contract, own, elsewhere, judgement);
+        chain::judge(&asked, terms, own, elsewhere, judgement);
         let first_uses = [own.first_uses(), elsewhere.first_uses()];
         let credential = event.credential_id.as_deref();
         let known = held.as_ref().filter(|held| credential.is_some_and(|credential| held.is(credential, first_uses)));
