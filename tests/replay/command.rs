@@ -183,3 +183,11 @@ fn an_input_is_never_overwritten() {
     check_exit(&["replay", path, "--scores", path], 2);
     assert!(before == fs::read(path).expect("still there"));
 }
+
+/// A linker may drop a setting that nobody names.
+#[test]
+fn the_allocator_uses_large_pages() {
+    let output = Command::new(env!("CARGO_BIN_EXE_gaitkeeper")).arg("--version").env("_RJEM_MALLOC_CONF", "stats_print:true").output();
+    let said = String::from_utf8(output.expect("the program starts").stderr).expect("UTF-8");
+    assert!(said.contains("opt.thp: \"always\""), "{said}");
+}
