@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::covered::Covered;
 use super::{Decision, Kind, PolicyShown, Reason, Severity};
 use crate::stats::canonical;
 
@@ -237,14 +238,38 @@ impl AuditRecord {
     /// Never: a record always has a JSON form.
     pub fn seal(&mut self, partition: i32, sequence: u64, previous: &str, salt: impl Fn(&str) -> String) {
         (self.partition, self.sequence, self.previous) = (partition, sequence, previous.to_owned());
-        let mut covered = serde_json::to_value(&*self).expect("text keys and finite numbers always have a JSON form");
-        for (name, member) in take_uncovered(&mut covered) {
+        let Self { amount, credential_id, currency, destination, on_behalf_of, target, title, .. } = &*self;
+        let texts = [
+            ("amount", amount),
+            ("credential_id", credential_id),
+            ("currency", currency),
+            ("destination", destination),
+            ("on_behalf_of", on_behalf_of),
+            ("target", target),
+            ("title", title),
+        ];
+        let (mut commitments, mut salts) = (BTreeMap::new(), BTreeMap::new());
+        let mut commit = |name: &str, commitment: &dyn Fn(&str) -> String| {
             let salt = salt(name);
-            self.commitments.insert(name.to_owned(), commitment(&salt, name, &member));
-            self.salts.insert(name.to_owned(), salt);
+            commitments.insert(name.to_owned(), commitment(&salt));
+            salts.insert(name.to_owned(), salt);
+        };
+        for (name, text) in texts {
+            if let Some(text) = text {
+                commit(name, &|salt| canonical::hash_in_order(&(salt, name, text)));
+            }
         }
-        covered["commitments"] = serde_json::to_value(&self.commitments).expect("texts always have a JSON form");
-        self.hash = canonical::params_hash(&covered);
+        for (name, member) in [("answer", self.answer.as_ref().map(as_value)), ("reasons", self.reasons_as_value())] {
+            if let Some(member) = member {
+                commit(name, &|salt| commitment(salt, name, &member));
+            }
+        }
+        (self.commitments, self.salts) = (commitments, salts);
+        self.hash = canonical::hash_in_order(&Covered::of(self));
+    }
+
+    fn reasons_as_value(&self) -> Option<Value> {
+        (!self.reasons.is_empty()).then(|| as_value(&self.reasons))
     }
 
     /// The bytes as they are published.
@@ -300,6 +325,10 @@ pub fn redact(record: &mut Value, names: &[&str]) {
     }
 }
 
+fn as_value(member: &impl Serialize) -> Value {
+    serde_json::to_value(member).expect("text keys and finite numbers always have a JSON form")
+}
+
 fn commitment(salt: &str, name: &str, member: &Value) -> String {
     canonical::params_hash(&serde_json::json!([salt, name, member]))
 }
@@ -338,14 +367,52 @@ mod tests {
         assert_eq!(serde_json::from_value::<AuditRecord>(value).unwrap(), record);
     }
 
+    /// With every member that there is.
+    fn full() -> AuditRecord {
+        let text = |text: &str| Some(text.to_owned());
+        let answer = AnswerShown { outcome: "approved".into(), decided_by: text("dana"), decided_at: 5, reason: text("ordinary") };
+        let mut record = AuditRecord {
+            decision: Some(Decision::StepUp),
+            policy: Some(PolicyShown { id: "contract".into(), version: "0123".into(), rule: "limits[0]".into() }),
+            policy_version: text("7"),
+            score: Some(1e-7),
+            kind: Some(Kind::IntentLimit),
+            severity: Some(Severity::High),
+            finding_id: text("f"),
+            request_id: text("r"),
+            state_id: text("s"),
+            event_id: text("e\n\u{e9}"),
+            session_id: text("session"),
+            tool: text("issue_refund"),
+            tool_server: text("billing"),
+            by: text("gate"),
+            finding_to_state_ms: Some(-3),
+            state_to_ack_ms: Some(4),
+            records: Some(u64::MAX),
+            is_last: Some(true),
+            target: text("order"),
+            destination: text("bank"),
+            currency: text("EUR"),
+            credential_id: text("key"),
+            title: text("too much"),
+            reasons: vec![Reason::of_fact("intent_limit", "amount", "at most 10".into(), "\u{20ac} 20".into())],
+            answer: Some(answer),
+            ..sealed()
+        };
+        record.seal(3, 8, BEGINNING, |name| format!("salt of {name}"));
+        record
+    }
+
     #[test]
     fn any_changed_byte_is_seen() {
-        let bytes = sealed().to_bytes();
-        for place in 0..bytes.len() {
-            for other in [b'0', b'"', b'}', b' ', bytes[place] ^ 1] {
-                let mut altered = bytes.clone();
-                altered[place] = other;
-                assert!(altered == bytes || check(&altered).is_err(), "{place}: {}", String::from_utf8_lossy(&altered));
+        for bytes in [sealed(), full()].map(|record| record.to_bytes()) {
+            assert!(check(&bytes).is_ok(), "{}", String::from_utf8_lossy(&bytes));
+            for place in 0..bytes.len() {
+                for other in [b'0', b'"', b'}', b' ', bytes[place] ^ 1] {
+                    let mut altered = bytes.clone();
+                    altered[place] = other;
+                    assert!(altered == bytes || check(&altered).is_err(), "{place}: {}", String::from_utf8_lossy(&altered));
+                }
             }
         }
     }

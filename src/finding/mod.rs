@@ -2,6 +2,7 @@
 
 pub mod as_json;
 pub mod audit_record;
+mod covered;
 pub mod decision;
 pub mod kind;
 pub mod reason;
