@@ -1,6 +1,6 @@
-//! The allocator of every program here: jemalloc, told to use pages of two megabytes. What an event reads of its agent is spread over
-//! as much memory as the fleet takes, and with ordinary pages finding each line costs as much again as reading it. A program names it
-//! itself, so that whoever uses the library keeps an allocator of their own.
+//! The allocator of the program and of what measures it: jemalloc, told to use pages of two megabytes. What an event reads of its agent is
+//! spread over as much memory as the fleet takes, and with ordinary pages each line has to be found in the page tables first. A program
+//! names it itself, so that whoever uses the library keeps an allocator of their own.
 
 pub use tikv_jemallocator::Jemalloc as Allocator;
 
