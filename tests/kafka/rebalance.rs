@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::broker::Broker;
 use crate::delivery::{assert_each_once, unreadable};
 use crate::process::{Process, config_file, while_fed};
-use crate::stand::{SHORT_SESSION, Stand, wait_until};
+use crate::stand::{SHORT_SESSION, Stand, wait_until, wait_until_or};
 
 const TOTAL: usize = 30_000;
 /// The records come in slices, so that partitions move in the middle of the stream.
@@ -144,7 +144,8 @@ fn a_broker_that_stands_still_is_waited_for_and_costs_nothing() {
             thread::sleep(Duration::from_secs(5));
         }
     });
-    wait_until("everything is consumed", || usize::try_from(stand.consumed()) == Ok(total));
+    let all_consumed = || usize::try_from(stand.consumed()) == Ok(total);
+    wait_until_or("everything is consumed", all_consumed, || format!("{:?} of {total}: {}", stand.offsets(), process.said()));
     process.signal("TERM");
     assert!(process.wait().success(), "{}", process.said());
     assert_each_once(&stand.committed(&stand.names.dead_letters), total);

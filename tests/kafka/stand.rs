@@ -317,9 +317,14 @@ fn log() {
 
 /// Waits for a condition.
 pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    wait_until_or(what, condition, String::new);
+}
+
+/// Waits for a condition; `else_say` tells what there is to know where it does not come.
+pub fn wait_until_or(what: &str, condition: impl Fn() -> bool, else_say: impl Fn() -> String) {
     let since = Instant::now();
     while !condition() {
-        assert!(since.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        assert!(since.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}. {}", else_say());
         // Some conditions make a client each time they are asked.
         thread::sleep(Duration::from_millis(100));
     }
