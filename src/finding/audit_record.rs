@@ -238,38 +238,26 @@ impl AuditRecord {
     /// Never: a record always has a JSON form.
     pub fn seal(&mut self, partition: i32, sequence: u64, previous: &str, salt: impl Fn(&str) -> String) {
         (self.partition, self.sequence, self.previous) = (partition, sequence, previous.to_owned());
-        let Self { amount, credential_id, currency, destination, on_behalf_of, target, title, .. } = &*self;
-        let texts = [
-            ("amount", amount),
-            ("credential_id", credential_id),
-            ("currency", currency),
-            ("destination", destination),
-            ("on_behalf_of", on_behalf_of),
-            ("target", target),
-            ("title", title),
+        let text = |text: &Option<String>| text.as_deref().map(Value::from);
+        let members = [
+            ("amount", text(&self.amount)),
+            ("answer", self.answer.as_ref().map(as_value)),
+            ("credential_id", text(&self.credential_id)),
+            ("currency", text(&self.currency)),
+            ("destination", text(&self.destination)),
+            ("on_behalf_of", text(&self.on_behalf_of)),
+            ("reasons", (!self.reasons.is_empty()).then(|| as_value(&self.reasons))),
+            ("target", text(&self.target)),
+            ("title", text(&self.title)),
         ];
-        let (mut commitments, mut salts) = (BTreeMap::new(), BTreeMap::new());
-        let mut commit = |name: &str, commitment: &dyn Fn(&str) -> String| {
-            let salt = salt(name);
-            commitments.insert(name.to_owned(), commitment(&salt));
-            salts.insert(name.to_owned(), salt);
-        };
-        for (name, text) in texts {
-            if let Some(text) = text {
-                commit(name, &|salt| canonical::hash_in_order(&(salt, name, text)));
-            }
-        }
-        for (name, member) in [("answer", self.answer.as_ref().map(as_value)), ("reasons", self.reasons_as_value())] {
+        for (name, member) in members {
             if let Some(member) = member {
-                commit(name, &|salt| commitment(salt, name, &member));
+                let salt = salt(name);
+                self.commitments.insert(name.to_owned(), commitment(&salt, name, &member));
+                self.salts.insert(name.to_owned(), salt);
             }
         }
-        (self.commitments, self.salts) = (commitments, salts);
         self.hash = canonical::hash_in_order(&Covered::of(self));
-    }
-
-    fn reasons_as_value(&self) -> Option<Value> {
-        (!self.reasons.is_empty()).then(|| as_value(&self.reasons))
     }
 
     /// The bytes as they are published.
@@ -278,7 +266,7 @@ impl AuditRecord {
     /// Never: a record always has a JSON form.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        canonical::bytes(&serde_json::to_value(self).expect("text keys and finite numbers always have a JSON form"))
+        canonical::bytes(&as_value(self))
     }
 }
 

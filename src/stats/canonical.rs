@@ -41,7 +41,7 @@ fn in_order(value: &impl Serialize) -> Vec<u8> {
 /// With a map whose keys are no texts.
 #[must_use]
 pub fn hash_in_order(value: &impl Serialize) -> String {
-    PREFIX.to_owned() + &hex_digest(&in_order(value))
+    prefixed_digest(&in_order(value))
 }
 
 /// Whether each name of a member, at any depth, is ASCII.
@@ -73,7 +73,11 @@ impl Formatter for NumbersOfRfc8785 {
 /// `sha256:` and 64 hex digits over the canonical form of an action's parameters.
 #[must_use]
 pub fn params_hash(parameters: &Value) -> String {
-    PREFIX.to_owned() + &hex_digest(&bytes(parameters))
+    prefixed_digest(&bytes(parameters))
+}
+
+fn prefixed_digest(bytes: &[u8]) -> String {
+    PREFIX.to_owned() + &hex_digest(bytes)
 }
 
 /// SHA-256 as 64 lower-case hex digits.
